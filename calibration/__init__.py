@@ -1,0 +1,1 @@
+"""Calibration: scores and labels in, thresholds and certificates out. Knows no text and no models."""

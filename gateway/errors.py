@@ -1,0 +1,149 @@
+"""The gateway's errors, drawn as a tree, each with the HTTP status that clients see.
+
+::
+
+    LetheError
+    ├── InvalidInput             400  the request, file or setting is wrong; the message says where
+    │   └── UnknownModel         404
+    ├── Unauthenticated          401
+    ├── NotFound                 404
+    ├── Conflict                 409
+    ├── TooLarge                 413
+    ├── StoreError               503  the database cannot be read or written
+    └── UpstreamError            502  no answer could be had
+        ├── UpstreamUnreachable  502
+        ├── UpstreamTimeout      504
+        ├── UpstreamRejected     as upstream said
+        └── UpstreamGarbage      502  an answer of unknown shape: withheld, not passed on
+
+A message says what to do about it, and never quotes a conversation, a topic or a secret.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, TypeAlias
+
+__all__ = [
+    "Conflict",
+    "InvalidInput",
+    "LetheError",
+    "NotFound",
+    "StoreError",
+    "TooLarge",
+    "Unauthenticated",
+    "UnknownModel",
+    "UpstreamError",
+    "UpstreamGarbage",
+    "UpstreamRejected",
+    "UpstreamTimeout",
+    "UpstreamUnreachable",
+]
+
+Phase: TypeAlias = Literal["connect", "read", "write", "pool"]
+
+
+class LetheError(Exception):
+    """Anything that Lethe reports on purpose."""
+
+    status: ClassVar[int] = 500
+    kind: ClassVar[str] = "server_error"
+    code: ClassVar[str | None] = None
+
+
+class InvalidInput(LetheError):
+    """A request, file or setting that cannot be used. ``param`` names the offending field."""
+
+    status = 400
+    kind = "invalid_request_error"
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class UnknownModel(InvalidInput):
+    """The client asked for a model that no upstream serves."""
+
+    status = 404
+    code = "model_not_found"
+
+
+class Unauthenticated(LetheError):
+    """A key is missing or wrong."""
+
+    status = 401
+    kind = "authentication_error"
+    code = "invalid_api_key"
+
+
+class NotFound(LetheError):
+    """There is no such thing."""
+
+    status = 404
+    kind = "invalid_request_error"
+    code = "not_found"
+
+
+class Conflict(LetheError):
+    """It exists already, or has changed meanwhile."""
+
+    status = 409
+    kind = "invalid_request_error"
+    code = "conflict"
+
+
+class TooLarge(LetheError):
+    """The body is larger than the gateway accepts."""
+
+    status = 413
+    kind = "invalid_request_error"
+    code = "request_too_large"
+
+
+class StoreError(LetheError):
+    """The database cannot be read or written. Nothing was changed."""
+
+    status = 503
+    code = "store_unavailable"
+
+
+class UpstreamError(LetheError):
+    """No answer could be had from the model behind the gateway."""
+
+    status = 502
+    kind = "api_error"
+    code = "upstream_error"
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection."""
+
+    code = "upstream_unreachable"
+
+
+class UpstreamTimeout(UpstreamError):
+    """A phase of the exchange took too long."""
+
+    status = 504
+    code = "upstream_timeout"
+
+    def __init__(self, message: str, *, phase: Phase) -> None:
+        super().__init__(message)
+        self.phase = phase
+
+
+class UpstreamRejected(UpstreamError):
+    """The upstream answered with an error status, which is passed on without its body."""
+
+    code = "upstream_rejected"
+
+    def __init__(self, message: str, *, upstream_status: int, retry_after: str | None = None) -> None:
+        super().__init__(message)
+        self.upstream_status = upstream_status
+        self.retry_after = retry_after
+
+
+class UpstreamGarbage(UpstreamError):
+    """The upstream's answer has a shape that cannot be verified."""
+
+    code = "upstream_garbage"

@@ -1,0 +1,1 @@
+"""HTTP: bytes to domain objects and back, nothing else."""

@@ -1,0 +1,1 @@
+"""Upstreams: where candidate answers come from. Knows no topics and no verifiers."""

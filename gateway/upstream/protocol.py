@@ -1,0 +1,91 @@
+"""What an upstream is: a chat request in, a completion out. Knows no topics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+__all__ = ["Capabilities", "ChatRequest", "Choice", "Completion", "Message", "Upstream", "Usage"]
+
+Message: TypeAlias = Mapping[str, Any]
+"""One message of a conversation, as the OpenAI chat dialect writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One chat completion to generate.
+
+    ``parameters`` are all other fields of the client's body (temperature, max_tokens, tools, …), passed on
+    untouched; ``n`` is how many choices to draw; ``banned_words`` must not occur in the answer, for
+    upstreams that can enforce it.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    n: int = 1
+    banned_words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one or more generations."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer: the assistant's message as the upstream wrote it, and why it ended."""
+
+    message: Message
+    finish_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What one generation gave: ``request.n`` choices, in order."""
+
+    model: str
+    choices: tuple[Choice, ...]
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an upstream can do beyond one plain answer."""
+
+    several_choices: bool = False
+    banned_words: bool = False
+
+
+class Upstream(Protocol):
+    """A source of answers. Raises ``gateway.errors.UpstreamError`` and nothing else; safe to call concurrently."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What refinement may ask of it."""
+        ...
+
+    def fingerprint(self, model: str) -> str:
+        """Changes whenever the answers of ``model`` could change; a certificate names it."""
+        ...
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """Generate. Cancelling the call cancels the generation."""
+        ...
+
+    async def models(self) -> tuple[str, ...]:
+        """The names of the models that can be asked for."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections, threads and weights."""
+        ...
