@@ -1,1 +1,1 @@
-"""Verifiers: an exchange and the forget topics in, a verdict with evidence out. Knows no HTTP and no thresholds."""
+"""Verifiers: an exchange and the forget topics in, a verdict with evidence out. Knows no thresholds."""

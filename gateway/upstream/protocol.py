@@ -67,7 +67,7 @@ class Capabilities:
 
 
 class Upstream(Protocol):
-    """A source of answers. Raises ``gateway.errors.UpstreamError`` and nothing else; safe to call concurrently."""
+    """A source of answers. Raises only ``gateway.errors.UpstreamError``; safe to call concurrently."""
 
     @property
     def capabilities(self) -> Capabilities:
