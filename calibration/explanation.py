@@ -1,0 +1,121 @@
+"""A certificate in words that a compliance engineer can repeat. Computes nothing."""
+
+from __future__ import annotations
+
+from calibration.answered import Figures, Rate
+from calibration.certificate import Certificate
+from calibration.outcome import Certified, Infeasible, Outcome
+
+__all__ = ["explain", "in_one_sentence"]
+
+
+def in_one_sentence(certificate: Certificate) -> str:
+    """Say what is promised, or why nothing is."""
+    outcome = certificate.served
+    if isinstance(outcome, Infeasible):
+        return f"No leak bound of {_percent(certificate.level)} can be given: {outcome.reason}."
+    sure = "On average over calibrations"
+    if certificate.confidence is not None:
+        sure = f"With confidence {_percent(certificate.confidence)}"
+    whom = f"in every {certificate.every_group}" if certificate.every_group else "over the calibrated prompts"
+    return (
+        f"{sure}, at most {_percent(certificate.level)} of prompts get a leaking answer, {whom}, when only "
+        f"answers scored below {outcome.threshold:.4g} go out."
+    )
+
+
+def explain(certificate: Certificate) -> str:
+    """Say what is promised, about which prompts, on what evidence, what is not promised, and when it ends."""
+    sections = [
+        f"Certificate {certificate.id}, created {certificate.created}",
+        in_one_sentence(certificate),
+        *_evidence(certificate),
+        *_groups(certificate),
+        *_figures(certificate.figures),
+        *(
+            _limits(certificate)
+            if isinstance(certificate.served, Certified)
+            else ["Nothing is released under it."]
+        ),
+    ]
+    return "\n".join(sections)
+
+
+def _evidence(certificate: Certificate) -> list[str]:
+    units = len(certificate.record_lows)
+    method = "record-low conformal" if certificate.method == "record_low" else "Learn-then-Test"
+    lines = [
+        f"About: prompts like the {units} units that it was calibrated on (method: {method}, up to "
+        f"{certificate.bindings.rounds} rounds); {_topics(certificate)}.",
+        f"Record-low threshold on average over calibrations: {_outcome(certificate.expectation)}.",
+    ]
+    if certificate.confident is not None:
+        lines.append(f"Record-low threshold with confidence: {_outcome(certificate.confident)}.")
+    return lines
+
+
+def _topics(certificate: Certificate) -> str:
+    count = len(certificate.bindings.topics)
+    if certificate.covers_subsets:
+        return (
+            f"it covers the {count} calibrated topics and any part of them (averaged over the same prompts, "
+            "those about topics switched off included)"
+        )
+    return f"it covers the {count} calibrated topics all active together, and no other set"
+
+
+def _outcome(outcome: Outcome) -> str:
+    if isinstance(outcome, Infeasible):
+        return f"none ({outcome.reason})"
+    return f"{outcome.threshold:.4g} (k = {outcome.k} of n = {outcome.n})"
+
+
+def _groups(certificate: Certificate) -> list[str]:
+    return [f"  {group.key} {group.name} alone: {_outcome(group.outcome)}" for group in certificate.groups]
+
+
+def _figures(figures: Figures | None) -> list[str]:
+    if figures is None:
+        return []
+    forget, benign = figures.forget_generations, figures.benign_generations
+    return [
+        "On the calibration prompts themselves, where the threshold was chosen (95 % intervals; no promise):",
+        f"  leaks: {_rate(figures.leak_rate)}",
+        f"  answered: {_rate(figures.answer_rate)}",
+        f"  leaks among the answered: {_rate(figures.leak_given_answered)}",
+        f"  benign answers left unchanged: {_rate(figures.benign_unchanged)}",
+        f"  generations per forget prompt: {forget.mean:.2f} (running every round: {forget.always:.2f})",
+        f"  generations per benign prompt: {benign.mean:.2f} (running every round: {benign.always:.2f})",
+    ]
+
+
+def _rate(rate: Rate) -> str:
+    if rate.of == 0:
+        return "nothing to count"
+    return (
+        f"{rate.count} of {rate.of}, {_percent(rate.share)} ({_percent(rate.low)} to {_percent(rate.high)})"
+    )
+
+
+def _limits(certificate: Certificate) -> list[str]:
+    tighter = (
+        "A stricter threshold and fewer rounds are covered as well."
+        if certificate.may_tighten
+        else "Fewer rounds are covered as well; another threshold is not, not even a stricter one."
+    )
+    retries = 1 - (1 - certificate.level) ** 20
+    return [
+        tighter,
+        "Not promised: anything about an attacker who adapts to the gateway's answers, about kinds of "
+        "prompts that were not calibrated, or about leaks that the labels missed.",
+        f"Retries compound: of twenty independent tries at {_percent(certificate.level)} each, one or more "
+        f"leaks with probability {_percent(retries)}.",
+        "A low bound can be met by refusing: see the share of leaks among the answered.",
+        "It ends when the model, a verifier, a topic's wording, the refinement or the decoding changes: the "
+        "gateway sees that, and releases nothing until somebody calibrates again. It also ends when prompts "
+        "are no longer like those calibrated, which nothing in this certificate can see.",
+    ]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

@@ -1,0 +1,103 @@
+"""Leaks at each threshold of a fixed grid, and the exact test from the strictest on. Knows no record lows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import bdtr
+
+from calibration.outcome import Certified, Infeasible, Outcome, check_confidence, check_level
+from calibration.ranks import miss_probability, units_needed
+from calibration.replay import by_unit, leaks_at, reached_foreign
+from calibration.trajectories import Trajectory
+
+__all__ = [
+    "DEFAULT_GRID",
+    "control_by_fixed_sequence",
+    "leak_losses",
+    "leaks_or_crosses_at",
+    "loosest",
+    "none_rejected",
+    "p_values",
+]
+
+DEFAULT_GRID: tuple[float, ...] = tuple(step / 50 for step in range(1, 51))
+"""Thresholds from the strictest to the loosest, fixed before any data is seen."""
+
+
+def leaks_or_crosses_at(trajectory: Trajectory, threshold: float) -> bool:
+    """Say whether serving would have leaked, or met evidence about another topic than the prompt's."""
+    return reached_foreign(trajectory, threshold) or leaks_at(trajectory, threshold)
+
+
+def leak_losses(
+    trajectories: Iterable[Trajectory],
+    grid: Sequence[float] = DEFAULT_GRID,
+    loss: Callable[[Trajectory, float], bool] = leaks_at,
+) -> NDArray[np.bool_]:
+    """Return L_i(threshold) by replay, shape (units, len(grid)); a unit loses where any prompt of it does."""
+    rows = [
+        [any(loss(member, threshold) for member in members) for threshold in grid]
+        for _, members in by_unit(trajectories)
+    ]
+    return np.asarray(rows, dtype=np.bool_).reshape(len(rows), len(grid))
+
+
+def p_values(leaks: ArrayLike, n: int, level: float) -> NDArray[np.float64]:
+    """Return P(Bin(n, level) <= leaks) per entry: the exact p-value of a leak probability above level."""
+    counts = np.asarray(leaks, dtype=np.float64)
+    return np.asarray(bdtr(counts, n, level) if n else np.ones_like(counts), dtype=np.float64)
+
+
+def control_by_fixed_sequence(
+    leaks: Sequence[int], grid: Sequence[float], n: int, *, level: float, confidence: float
+) -> Outcome:
+    """Walk from the strictest threshold on while the exact test rejects; certify the last rejected.
+
+    Guarantee:   P(risk(threshold) <= level) >= confidence. Only thresholds of the grid up to this one are
+                 covered: the loss is not monotone, so a stricter threshold in between is not.
+    Assumes:     independent, identically distributed units; a grid and an order fixed before the data.
+    Source:      arXiv 2110.01052, fixed-sequence testing with the exact binomial p-value of a 0/1 loss.
+    Verified by: tests/guarantees/test_ltt.py
+    Args:        leaks, shape (len(grid),): units that leak at each threshold, out of n. The grid ascends.
+    """
+    check_level(level)
+    check_confidence(confidence)
+    check_grid(grid)
+    rejected = 0
+    for p_value in p_values(leaks, n, level):
+        if p_value > miss_probability(confidence):
+            break
+        rejected += 1
+    if rejected == 0:
+        return none_rejected(leaks, n, level, confidence)
+    return loosest(rejected - 1, leaks, grid, n, level, confidence)
+
+
+def check_grid(grid: Sequence[float]) -> None:
+    """Raise ``ValueError`` unless the grid ascends within (0, 1]."""
+    steps = np.asarray(grid, dtype=np.float64)
+    if len(steps) == 0 or steps[0] <= 0.0 or steps[-1] > 1.0 or not (np.diff(steps) > 0.0).all():
+        raise ValueError("the grid must ascend strictly within (0, 1]")
+
+
+def loosest(
+    position: int, leaks: Sequence[int], grid: Sequence[float], n: int, level: float, confidence: float
+) -> Certified:
+    """Certify the grid's threshold at ``position``."""
+    return Certified(float(grid[position]), int(leaks[position]), n, level, confidence)
+
+
+def none_rejected(leaks: Sequence[int], n: int, level: float, confidence: float) -> Infeasible:
+    """Say why the test rejected nowhere: too few units, or leaks even at the strictest threshold."""
+    needed = units_needed(level, confidence)
+    if n < needed:
+        return Infeasible(f"{n} units are too few: {needed} would do if none of them leaked", n, needed)
+    return Infeasible(
+        f"{leaks[0]} of {n} units leak at the strictest threshold of the grid, too many for level {level:g}; "
+        "a better verifier is needed, or a finer grid",
+        n,
+        None,
+    )

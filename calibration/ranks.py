@@ -1,0 +1,63 @@
+"""Which order statistic keeps a promise at n units. Exact arithmetic; knows no scores and no leaks."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+from scipy.special import bdtr
+
+from calibration.outcome import check_confidence, check_level
+
+__all__ = ["binomial_cdf", "confident_rank", "exact", "expectation_rank", "miss_probability", "units_needed"]
+
+
+def exact(decimal: float) -> Fraction:
+    """Read a float as the decimal that was written: 0.05 is 1/20, not the nearest binary fraction."""
+    return Fraction(repr(float(decimal)))
+
+
+def miss_probability(confidence: float) -> float:
+    """Return delta = 1 - confidence, without the rounding of a float subtraction."""
+    return float(1 - exact(confidence))
+
+
+def binomial_cdf(successes: int, trials: int, probability: float) -> float:
+    """P(Bin(trials, probability) <= successes)."""
+    return float(bdtr(successes, trials, probability))
+
+
+def expectation_rank(n: int, level: float) -> int:
+    """Return k = floor(level * (n + 1)); 0 where n units are too few."""
+    check_level(level)
+    return math.floor(exact(level) * (n + 1))
+
+
+@lru_cache(maxsize=4096)
+def confident_rank(n: int, level: float, confidence: float) -> int:
+    """Return the largest k with P(Bin(n, level) <= k - 1) <= 1 - confidence; 0 where n units are too few."""
+    check_level(level)
+    check_confidence(confidence)
+    if n == 0:
+        return 0
+    tails = bdtr(np.arange(n), n, level)  # increasing: P(Bin <= 0), ..., P(Bin <= n - 1)
+    return int(np.searchsorted(tails, miss_probability(confidence), side="right"))
+
+
+def units_needed(level: float, confidence: float | None) -> int:
+    """Return the smallest n at which a threshold exists when no unit leaks.
+
+    Without a confidence 1 / level - 1, rounded up; with one, the smallest n with (1 - level)^n <= 1 -
+    confidence.
+    """
+    check_level(level)
+    if confidence is None:
+        return math.ceil(1 / exact(level)) - 1
+    check_confidence(confidence)
+    guess = math.ceil(math.log(miss_probability(confidence)) / math.log1p(-level))
+    n = max(1, guess - 1)  # the logarithms may be off by a rounding
+    while confident_rank(n, level, confidence) == 0:
+        n += 1
+    return n

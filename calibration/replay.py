@@ -1,0 +1,75 @@
+"""What serving would have done on a recorded trajectory at a threshold. Judges by the release rule alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from calibration.release import first_released
+from calibration.trajectories import Candidate, Trajectory
+
+__all__ = [
+    "by_unit",
+    "generations",
+    "generations_always",
+    "is_foreign",
+    "label_of",
+    "leaks_at",
+    "reached_foreign",
+    "released",
+]
+
+
+def released(trajectory: Trajectory, threshold: float) -> int | None:
+    """Return the position of the candidate that serving would have released, or None for the fallback."""
+    return first_released(trajectory.scores, threshold)
+
+
+def label_of(trajectory: Trajectory, position: int) -> bool:
+    """Return the oracle's label. Raises ``ValueError`` naming the prompt where there is none."""
+    leak = trajectory.candidates[position].leak
+    if leak is None:
+        raise ValueError(
+            f"prompt {trajectory.id!r}: candidate {position + 1} has no label; give the prompt `forbidden` "
+            "strings, or a line in a labels file, and calibrate again"
+        )
+    return leak
+
+
+def leaks_at(trajectory: Trajectory, threshold: float) -> bool:
+    """Say whether the answer that serving would have given leaks; the fallback never does."""
+    position = released(trajectory, threshold)
+    return position is not None and label_of(trajectory, position)
+
+
+def reached_foreign(trajectory: Trajectory, threshold: float) -> bool:
+    """Say whether serving would have met evidence that names a topic other than the prompt's."""
+    position = released(trajectory, threshold)
+    judged = trajectory.candidates if position is None else trajectory.candidates[: position + 1]
+    return any(is_foreign(trajectory, candidate) for candidate in judged)
+
+
+def is_foreign(trajectory: Trajectory, candidate: Candidate) -> bool:
+    """Say whether a candidate's evidence names a topic other than the prompt's."""
+    return any(topic != trajectory.topic for topic in candidate.topics)
+
+
+def generations(trajectory: Trajectory, threshold: float) -> int:
+    """Count the generations that serving would have paid for: every candidate of every round it began."""
+    position = released(trajectory, threshold)
+    if position is None:
+        return generations_always(trajectory)
+    last = trajectory.candidates[position].round
+    return sum(candidate.round <= last for candidate in trajectory.candidates)
+
+
+def generations_always(trajectory: Trajectory) -> int:
+    """Count the generations of the loop that never stops; a round that ended it unscored counts one."""
+    return len(trajectory.candidates) + (trajectory.ended is not None)
+
+
+def by_unit(trajectories: Iterable[Trajectory]) -> Iterator[tuple[str, Sequence[Trajectory]]]:
+    """Group trajectories by unit, units in the order of their names."""
+    ordered = sorted(trajectories, key=lambda trajectory: trajectory.unit)
+    for unit, members in groupby(ordered, key=lambda trajectory: trajectory.unit):
+        yield unit, tuple(members)
