@@ -6,6 +6,7 @@
     ├── InvalidInput             400  the request, file or setting is wrong; the message says where
     │   └── UnknownModel         404
     ├── Unauthenticated          401
+    ├── Forbidden                403
     ├── NotFound                 404
     ├── Conflict                 409
     ├── TooLarge                 413
@@ -25,6 +26,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 __all__ = [
     "Conflict",
+    "Forbidden",
     "InvalidInput",
     "LetheError",
     "NotFound",
@@ -74,6 +76,14 @@ class Unauthenticated(LetheError):
     status = 401
     kind = "authentication_error"
     code = "invalid_api_key"
+
+
+class Forbidden(LetheError):
+    """Nobody may do this as the gateway is configured."""
+
+    status = 403
+    kind = "permission_error"
+    code = "forbidden"
 
 
 class NotFound(LetheError):

@@ -22,9 +22,11 @@ __all__ = [
 ]
 
 Strategy: TypeAlias = Literal["revise", "unaware", "resample", "constrain"]
-"""``revise``: show the answer and what it gave away, and ask again. ``unaware``: ask again under an instruction
-to know nothing of the topics. ``resample``: ask again, hotter. ``constrain``: ask again with the telling words
-banned, where the upstream can do that."""
+"""How a round asks.
+
+``revise``: show the answer and what it gave away, and ask again. ``unaware``: ask again under an instruction
+to know nothing of the topics. ``resample``: ask again, hotter. ``constrain``: ask again with the telling
+words banned, where the upstream can do that, else revise."""
 
 REVISE_WITH_WORDS = "Your answer mentioned {words}. Answer again without it."
 REVISE_BLINDLY = "Your answer said too much. Answer again without it."
@@ -34,7 +36,7 @@ RESAMPLE_TEMPERATURE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What the last round gave: the candidate's text, its telling words, the names of the topics it touched."""
+    """What the last round gave: the candidate's text, its telling words, the topics' names."""
 
     answer: str
     words: tuple[str, ...]

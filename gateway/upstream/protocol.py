@@ -43,10 +43,14 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One answer: the assistant's message as the upstream wrote it, and why it ended."""
+    """One answer: the assistant's message as the upstream wrote it, and why it ended.
+
+    ``extras`` are the choice's other fields (logprobs, …), which nobody has verified.
+    """
 
     message: Message
     finish_reason: str
+    extras: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

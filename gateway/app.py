@@ -1,0 +1,197 @@
+"""The composition root: settings to parts to a web application. The only place where the parts meet."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from fastapi import Depends, FastAPI, Request
+
+import gateway
+from gateway.errors import InvalidInput, LetheError, Unauthenticated
+from gateway.guard.loop import Guard, Outcome, Released
+from gateway.guard.policy import Closed, Panel
+from gateway.guard.trajectory import LoopPlan
+from gateway.http.admin import admin_router
+from gateway.http.chat import chat_router
+from gateway.http.health import health_router
+from gateway.http.middleware import BodyLimit, RequestId
+from gateway.http.models import models_router
+from gateway.http.problems import install_problem_handlers
+from gateway.policies import Exceptions, Policies
+from gateway.settings import Settings
+from gateway.store.records import Fallback
+from gateway.store.store import Store
+from gateway.upstream.openai import OpenAIUpstream, Timeouts
+from gateway.upstream.protocol import Capabilities, ChatRequest, Upstream
+from verifiers.claims import Claims
+from verifiers.facts import Facts
+from verifiers.lexical import Lexical
+from verifiers.protocol import Verifier
+
+__all__ = ["Gateway", "create_app", "loop_plan", "open_gateway", "open_upstream", "verifier_panel"]
+
+_VERIFIERS: Final[Mapping[str, type[Lexical] | type[Facts] | type[Claims]]] = {
+    "lexical": Lexical,
+    "facts": Facts,
+    "claims": Claims,
+}
+
+_log = structlog.get_logger("lethe")
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The parts of one running gateway."""
+
+    settings: Settings
+    upstream: Upstream
+    store: Store
+    policies: Policies
+    guard: Guard
+    plan: LoopPlan
+
+    async def ask(self, request: ChatRequest) -> Outcome:
+        """Answer a request under the policy of this moment. Logs what happened, and none of what was said."""
+        policy, rule = await self.policies.now(request.model)
+        outcome = await self.guard.answer(request, policy, rule)
+        _log.info(
+            "answered",
+            outcome="released" if isinstance(outcome, Released) else outcome.reason,
+            rule=type(rule).__name__.lower(),
+            revision=policy.revision,
+            rounds=outcome.rounds,
+            generations=outcome.generations,
+        )
+        return outcome
+
+    async def readiness(self) -> Mapping[str, str]:
+        """Name each thing that answers depend on, and what is wrong with it (empty: nothing)."""
+        found = {"store": "", "upstream": "", "certificate": ""}
+        models: tuple[str, ...] = ()
+        try:
+            models = await self.upstream.models()
+        except LetheError as error:
+            found["upstream"] = str(error)
+        try:
+            rules = [(await self.policies.now(model))[1] for model in models or ("",)]
+            closed = [rule.reason for rule in rules if isinstance(rule, Closed)]
+            found["certificate"] = closed[0] if len(closed) == len(rules) else ""
+        except LetheError as error:
+            found["store"] = str(error)
+        return found
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings, *, upstream: Upstream | None = None) -> AsyncIterator[Gateway]:
+    """Open the store and the model, and close them in the end. ``upstream`` replaces the configured one."""
+    async with AsyncExitStack() as stack:
+        store = await Store.open(settings.database)
+        stack.push_async_callback(store.aclose)
+        model = upstream or open_upstream(settings)
+        stack.push_async_callback(model.aclose)
+        plan = loop_plan(settings)
+        exceptions = Exceptions(settings.without_certificate, settings.strictest_threshold)
+        policies = Policies(
+            store,
+            model,
+            verifier_panel(settings),
+            plan,
+            exceptions,
+            verify_timeout_s=settings.verify_timeout_s,
+        )
+        fallback = Fallback(settings.fallback, settings.fallback_text)
+        yield Gateway(settings, model, store, policies, Guard(model, plan, fallback), plan)
+
+
+def create_app(parts: Gateway) -> FastAPI:
+    """Put the parts behind their routes."""
+    settings = parts.settings
+    app = FastAPI(title="Lethe", version=gateway.__version__, docs_url=None, redoc_url=None)
+    client = [Depends(_client_key(settings))]
+    app.include_router(
+        chat_router(parts.ask, keep_alive_s=settings.keep_alive_s, disclosed=settings.disclose),
+        dependencies=client,
+    )
+    app.include_router(models_router(parts.upstream), dependencies=client)
+    app.include_router(health_router(parts.readiness))
+    app.include_router(admin_router(parts.store, admin_key=_secret(settings.admin_key)))
+    install_problem_handlers(app)
+    app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestId)
+    return app
+
+
+def open_upstream(settings: Settings) -> Upstream:
+    """Connect to the configured model. Raises ``InvalidInput`` if there is none, or it cannot be loaded."""
+    if settings.upstream_url is not None:
+        return OpenAIUpstream(
+            settings.upstream_url,
+            api_key=_secret(settings.upstream_key),
+            timeouts=Timeouts(
+                connect_s=settings.connect_timeout_s,
+                read_s=settings.read_timeout_s,
+                write_s=settings.write_timeout_s,
+                pool_s=settings.pool_timeout_s,
+            ),
+            capabilities=Capabilities(
+                several_choices=settings.upstream_several_choices,
+                banned_words=settings.upstream_bad_words,
+            ),
+        )
+    if settings.model_dir is not None:
+        # torch is an optional extra, and the serving path must not load it for a remote model.
+        try:
+            from gateway.upstream.transformers import TransformersUpstream
+        except ImportError as error:
+            raise InvalidInput(
+                f"a model in this process needs the extra `local`, which is not installed ({error}): "
+                "pip install 'lethe-gateway[local]'"
+            ) from error
+        return TransformersUpstream(
+            settings.model_dir,
+            name=settings.model_name or settings.model_dir.name,
+            threads=settings.model_threads,
+            max_batch=settings.max_batch,
+        )
+    raise InvalidInput("no model to stand before: set LETHE_UPSTREAM_URL, or LETHE_MODEL_DIR")
+
+
+def verifier_panel(settings: Settings) -> Panel:
+    """Build the configured verifiers."""
+
+    def named(names: tuple[str, ...]) -> tuple[Verifier, ...]:
+        return tuple(_VERIFIERS[name]() for name in names)
+
+    screened = tuple(name for name in settings.screened_verifiers if name not in settings.verifiers)
+    return Panel(cheap=named(settings.verifiers), screened=named(screened))
+
+
+def loop_plan(settings: Settings) -> LoopPlan:
+    """Take the loop's shape from the settings."""
+    return LoopPlan(
+        rounds=settings.rounds,
+        strategies=settings.strategies,
+        candidates_per_round=settings.candidates_per_round,
+        decoding=settings.decoding,
+        deadline_s=settings.deadline_s,
+    )
+
+
+def _client_key(settings: Settings) -> object:
+    expected = _secret(settings.api_key)
+
+    def check(request: Request) -> None:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if expected is not None and not secrets.compare_digest(given.encode(), expected.encode()):
+            raise Unauthenticated("the API key is missing or wrong; send it as a bearer token")
+
+    return check
+
+
+def _secret(value: object) -> str | None:
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else None

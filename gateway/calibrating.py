@@ -1,0 +1,117 @@
+"""Calibrating: prompts through a gateway's own loop, labelled, into a certificate. Knows no command line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from calibration.certificate import Certificate, issue_certificate
+from calibration.trajectory_file import apply_labels
+from evaluation.oracle import ForbiddenStrings
+from gateway.app import Gateway
+from gateway.errors import InvalidInput
+from gateway.guard.policy import Policy
+from gateway.guard.prompts import Prompt, PromptSet
+from gateway.guard.recording import Oracle, Progress, Recorder
+from gateway.guard.trajectory import Step, walk
+
+__all__ = ["Wish", "calibrate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the certificate should promise: see ``calibration.certificate.issue_certificate``."""
+
+    level: float = 0.05
+    confidence: float | None = 0.95
+    method: Literal["record-low", "ltt"] = "record-low"
+    every_group: str | None = None
+
+
+async def calibrate(
+    gateway: Gateway,
+    prompts: PromptSet,
+    wish: Wish,
+    *,
+    model: str,
+    trajectories: Path,
+    labels: Path | None,
+    created: datetime,
+    progress: Progress,
+    concurrency: int = 32,
+) -> Certificate:
+    """Record, label and issue. Can be interrupted and called again with the same ``trajectories`` file.
+
+    Raises ``InvalidInput`` for prompts without labels, for a file of other bindings, and where no topic is
+    active; ``UpstreamError`` if the model fails.
+    """
+    policy, _ = await gateway.policies.now(model)
+    _check(prompts, policy, labelled=labels is not None)
+    recorder = Recorder(
+        walk=_Walking(gateway, policy, model),
+        oracle=_oracle(prompts),
+        bindings=gateway.policies.bindings(policy, model, prompts.fingerprint),
+        concurrency=concurrency,
+    )
+    recording = await recorder.record(prompts, trajectories, progress)
+    try:
+        if labels is not None:
+            recording = apply_labels(recording, labels)
+        return issue_certificate(
+            recording,
+            level=wish.level,
+            confidence=wish.confidence,
+            method=wish.method,
+            every_group=wish.every_group,
+            created=created,
+        )
+    except ValueError as error:
+        raise InvalidInput(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Walking:
+    """Takes a prompt through the gateway's loop under one policy, without stopping."""
+
+    gateway: Gateway
+    policy: Policy
+    model: str
+
+    def __call__(self, prompt: Prompt) -> AsyncIterator[Step]:
+        return walk(self.gateway.upstream, self.gateway.plan, prompt.request(self.model), self.policy)
+
+
+def _check(prompts: PromptSet, policy: Policy, *, labelled: bool) -> None:
+    if not policy.topics:
+        raise InvalidInput("no topic is active, so there is nothing to calibrate; see `lethe topics on`")
+    for prompt in prompts.prompts:
+        if prompt.topic is not None and prompt.topic not in policy.topics:
+            raise InvalidInput(
+                f"prompt {prompt.id!r} probes the topic {prompt.topic!r}, which is not active; "
+                "activate it or drop the prompt"
+            )
+        if prompt.forbidden is None and not prompt.benign and not labelled:
+            raise InvalidInput(
+                f"prompt {prompt.id!r} has no `forbidden` strings to label its answers by; add them, "
+                "or give --labels FILE"
+            )
+
+
+def _oracle(prompts: PromptSet) -> Oracle:
+    try:
+        references = {
+            prompt.id: ForbiddenStrings.of(prompt.forbidden)
+            for prompt in prompts.prompts
+            if prompt.forbidden is not None
+        }
+    except ValueError as error:
+        raise InvalidInput(f"the prompts file: {error}") from error
+
+    def leaks(prompt: Prompt, answer: str) -> bool | None:
+        reference = references.get(prompt.id)
+        return None if reference is None else reference.leaks(answer)
+
+    return leaks

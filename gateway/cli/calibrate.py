@@ -1,0 +1,110 @@
+"""`lethe calibrate`: held-out prompts in, a certificate out."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calibration.certificate import Certificate
+from calibration.explain import explain
+from gateway.app import Gateway, open_gateway
+from gateway.calibrating import Wish, calibrate
+from gateway.certificates import write_certificate
+from gateway.cli.failures import reporting_failures
+from gateway.cli.progress import progress_bar
+from gateway.errors import InvalidInput
+from gateway.guard.prompts import PromptSet, read_prompts
+from gateway.settings import read_settings
+
+__all__ = ["calibrate_command"]
+
+EXIT_INFEASIBLE = 4
+"""The exit code where the prompts cannot support the wished promise."""
+
+
+class Method(StrEnum):
+    """How the threshold is chosen."""
+
+    RECORD_LOW = "record-low"
+    LTT = "ltt"
+
+
+def calibrate_command(
+    prompts: Annotated[Path, typer.Option(help="Held-out prompts, one JSON object a line.")],
+    out: Annotated[Path, typer.Option(help="Where the certificate goes.")] = Path("certificate.json"),
+    alpha: Annotated[float, typer.Option(help="Highest leak probability to promise.")] = 0.05,
+    confidence: Annotated[
+        float, typer.Option(help="Confidence over the draw of the prompts; 0 promises the average.")
+    ] = 0.95,
+    rounds: Annotated[int | None, typer.Option(help="Most rounds of generation (T).")] = None,
+    method: Annotated[Method, typer.Option(help="How the threshold is chosen.")] = Method.RECORD_LOW,
+    every_group: Annotated[
+        str | None, typer.Option(help="Promise it for every group of this key, such as family.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="Labels of people or a judge, JSON Lines.")] = None,
+    trajectories: Annotated[
+        Path | None, typer.Option(help="Where answers are recorded. Default: beside the certificate.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Model to calibrate. Default: the only one.")] = None,
+    database: Annotated[str | None, typer.Option(help="Where topics and certificates are kept.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Prompts in the loop at once.")] = 32,
+) -> None:
+    """Take held-out prompts through the loop and certify how often it leaks.
+
+    Can be killed and started again: finished prompts are neither lost nor repeated. LETHE_… variables say
+    which model stands behind the gateway, as for `lethe serve`.
+    """
+    with reporting_failures():
+        if not 0 < alpha < 1 or not 0 <= confidence < 1:
+            raise InvalidInput("--alpha must lie between 0 and 1, --confidence from 0 to below 1")
+        wish = Wish(alpha, confidence or None, method.value, every_group)
+        settings = read_settings(rounds=rounds, database=database)
+        prompt_set = read_prompts(prompts)
+        recorded = trajectories or out.with_suffix(".trajectories.jsonl")
+
+        async def work() -> Certificate:
+            async with open_gateway(settings) as gateway:
+                name = model or await _only_model(gateway)
+                return await _calibrated(gateway, prompt_set, wish, name, recorded, labels, concurrency)
+
+        certificate = asyncio.run(work())
+        write_certificate(certificate, out)
+        typer.echo(explain(certificate))
+        typer.echo(f"\nWritten to {out}. To serve under it: lethe certificate activate {out}")
+        if certificate.threshold is None:
+            raise typer.Exit(EXIT_INFEASIBLE)
+
+
+async def _calibrated(
+    gateway: Gateway,
+    prompts: PromptSet,
+    wish: Wish,
+    model: str,
+    recorded: Path,
+    labels: Path | None,
+    concurrency: int,
+) -> Certificate:
+    with progress_bar("calibrating") as tell:
+        return await calibrate(
+            gateway,
+            prompts,
+            wish,
+            model=model,
+            trajectories=recorded,
+            labels=labels,
+            created=datetime.now(UTC),
+            progress=lambda done, total: tell(done / total, f"{done} of {total} prompts"),
+            concurrency=concurrency,
+        )
+
+
+async def _only_model(gateway: Gateway) -> str:
+    models = await gateway.upstream.models()
+    if len(models) != 1:
+        raise InvalidInput(f"name one of the models with --model: {', '.join(models) or 'none is served'}")
+    return models[0]

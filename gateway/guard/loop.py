@@ -1,0 +1,165 @@
+"""The loop: walk a request's trajectory until an answer may go out or the fallback must. Knows no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from calibration.release import passes
+from gateway.errors import UpstreamTimeout
+from gateway.guard.fallback import fallback_choice, fallback_text
+from gateway.guard.policy import Bounded, Closed, Open, Policy, ReleaseRule, ZeroEvidence
+from gateway.guard.trajectory import Candidate, Ended, LoopPlan, walk
+from gateway.store.records import Fallback
+from gateway.upstream.protocol import ChatRequest, Choice, Upstream, Usage
+from verifiers.protocol import Evidence
+
+__all__ = ["FellBack", "Guard", "Outcome", "Reason", "Released"]
+
+Reason: TypeAlias = Literal["exhausted", "abstained", "upstream", "deadline", "uncertified"]
+"""Why the fallback answered: ``exhausted`` alone says that every candidate was judged too much of a leak."""
+
+_ABOVE_ZERO: Final = 5e-324
+"""The smallest positive number: strictly below it lies the score 0 alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """An answer goes out. ``usage`` is what it cost by itself, ``usage_total`` what the loop cost."""
+
+    choices: tuple[Choice, ...]
+    model: str
+    usage: Usage
+    usage_total: Usage
+    rounds: int
+    generations: int
+    rule: ReleaseRule
+
+
+@dataclass(frozen=True, slots=True)
+class FellBack:
+    """The fallback goes out. ``detail`` and ``evidence`` are for the operator, never for the client."""
+
+    choices: tuple[Choice, ...]
+    model: str
+    usage: Usage
+    usage_total: Usage
+    rounds: int
+    generations: int
+    rule: ReleaseRule
+    reason: Reason
+    detail: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+Outcome: TypeAlias = Released | FellBack
+
+
+class Guard:
+    """Answers requests so that nothing goes out which the release rule does not pass."""
+
+    def __init__(self, upstream: Upstream, plan: LoopPlan, default_fallback: Fallback) -> None:
+        self._upstream = upstream
+        self._plan = plan
+        self._default_fallback = default_fallback
+
+    async def answer(self, request: ChatRequest, policy: Policy, rule: ReleaseRule) -> Outcome:
+        """Answer one request under one policy.
+
+        Raises ``UpstreamError`` where not even a first candidate could be had; whatever fails later is
+        answered by the fallback.
+        """
+        match rule:
+            case Open():
+                return await self._unguarded(request, rule)
+            case Closed(reason):
+                return self._fall_back(request, policy, rule, None, "uncertified", reason)
+            case Bounded(threshold):
+                return await self._guarded(request, policy, rule, threshold)
+            case ZeroEvidence():
+                return await self._guarded(request, policy, rule, _ABOVE_ZERO)
+
+    async def _unguarded(self, request: ChatRequest, rule: ReleaseRule) -> Outcome:
+        completion = await self._upstream.complete(request)
+        return Released(
+            choices=completion.choices,
+            model=completion.model,
+            usage=completion.usage,
+            usage_total=completion.usage,
+            rounds=1,
+            generations=len(completion.choices),
+            rule=rule,
+        )
+
+    async def _guarded(
+        self, request: ChatRequest, policy: Policy, rule: ReleaseRule, threshold: float
+    ) -> Outcome:
+        last: Candidate | None = None
+        try:
+            async with (
+                asyncio.timeout(self._plan.deadline_s),
+                aclosing(walk(self._upstream, self._plan, request, policy)) as steps,
+            ):
+                async for step in steps:
+                    if isinstance(step, Ended):
+                        return self._fall_back(request, policy, rule, last, step.reason, step.detail)
+                    if passes(step.score, threshold):
+                        return _release(step, rule)
+                    last = step
+        except TimeoutError:
+            if last is None:
+                raise UpstreamTimeout("the model did not answer before the deadline", phase="read") from None
+            return self._fall_back(request, policy, rule, last, "deadline", "the loop's deadline passed")
+        return self._fall_back(request, policy, rule, last, "exhausted", "no candidate passed")
+
+    def _fall_back(
+        self,
+        request: ChatRequest,
+        policy: Policy,
+        rule: ReleaseRule,
+        last: Candidate | None,
+        reason: Reason,
+        detail: str,
+    ) -> FellBack:
+        text = fallback_text(self._fallback_for(policy, last))
+        spent = last.usage_total if last else Usage()
+        prompt_tokens = last.usage.prompt_tokens if last else _words(request)
+        return FellBack(
+            choices=(fallback_choice(text),) * request.n,
+            model=last.model if last else request.model,
+            usage=Usage(prompt_tokens, len(text.split()) * request.n),
+            usage_total=spent,
+            rounds=last.round if last else 0,
+            generations=last.generations if last else 0,
+            rule=rule,
+            reason=reason,
+            detail=detail,
+            evidence=last.evidence if last else (),
+        )
+
+    def _fallback_for(self, policy: Policy, last: Candidate | None) -> Fallback:
+        """Speak in the style of the topic that leaked most, else of one that the conversation touches."""
+        if last is not None:
+            for topic_id in (*(e.topic_id for e in last.evidence), *sorted(last.topics)):
+                if topic_id in policy.topics:
+                    return policy.topics[topic_id].fallback
+        return self._default_fallback
+
+
+def _release(candidate: Candidate, rule: ReleaseRule) -> Released:
+    return Released(
+        choices=candidate.choices,
+        model=candidate.model,
+        usage=candidate.usage,
+        usage_total=candidate.usage_total,
+        rounds=candidate.round,
+        generations=candidate.generations,
+        rule=rule,
+    )
+
+
+def _words(request: ChatRequest) -> int:
+    """Estimate a prompt's tokens where no model has counted them."""
+    return sum(len(str(message.get("content") or "").split()) for message in request.messages)

@@ -1,0 +1,138 @@
+"""The policy: all that a request needs to know of what is forgotten. Immutable; a request keeps its own.
+
+It is made anew whenever the store changes, so a toggle is seen by the next request and by no running one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from calibration.certificate import Applies, Certificate, Mismatch, applies_to
+from calibration.trajectories import Bindings
+from gateway.guard.screen import Screen
+from gateway.store.records import ForgetTopic
+from verifiers.combine import Worst, with_deadline
+from verifiers.protocol import Judge, Verifier
+
+__all__ = ["Bounded", "Closed", "Open", "Panel", "Policy", "ReleaseRule", "ZeroEvidence", "decide_rule"]
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """No topic is active: there is nothing to verify."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    """A certificate applies: release the first candidate strictly below ``threshold``."""
+
+    threshold: float
+    certificate_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroEvidence:
+    """No certificate applies, and the operator chose to release answers in which nothing at all was found.
+
+    Promises nothing."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """No certificate applies: nothing goes out but the fallback."""
+
+    reason: str
+
+
+ReleaseRule: TypeAlias = Open | Bounded | ZeroEvidence | Closed
+"""What has to hold for an answer to go out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The verifiers: ``cheap`` ones judge every answer, ``screened`` ones where a topic is touched."""
+
+    cheap: tuple[Verifier, ...]
+    screened: tuple[Verifier, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Change whenever a score could change."""
+        parts = [[v.fingerprint for v in self.cheap], [v.fingerprint for v in self.screened]]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The active topics, by id, with their screen and judges, at one revision of the store."""
+
+    revision: int
+    topics: Mapping[str, ForgetTopic]
+    screen: Screen | None
+
+    @classmethod
+    def prepare(
+        cls, revision: int, topics: Sequence[ForgetTopic], panel: Panel, *, verify_timeout_s: float
+    ) -> Policy:
+        """Build the indexes for the active ones of ``topics``. A judge that takes longer abstains."""
+        active = {t.topic.id: t for t in topics if t.active}
+        if not active:
+            return cls(revision, {}, None)
+        said = tuple(t.topic for t in active.values())
+
+        def judge(verifiers: tuple[Verifier, ...]) -> Judge:
+            return with_deadline(Worst(verifiers).prepare(said), verify_timeout_s)
+
+        screen = Screen(said, untouched=judge(panel.cheap), touched=judge((*panel.cheap, *panel.screened)))
+        return cls(revision, active, screen)
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """The active topics' fingerprints by id, as a certificate binds them."""
+        return {id_: topic.topic.fingerprint for id_, topic in self.topics.items()}
+
+
+def decide_rule(
+    policy: Policy,
+    certificate: Certificate | None,
+    bindings: Bindings,
+    *,
+    without_certificate: Literal["fallback", "zero-evidence"],
+    strictest: float | None,
+) -> ReleaseRule:
+    """Say what must hold for an answer to go out under this policy.
+
+    ``strictest`` is a threshold by which the operator tightens the certificate's (a stricter one is always
+    valid).
+    """
+    if not policy.topics:
+        return Open()
+    match _fit(certificate, bindings):
+        case Bounded(threshold, certificate_id) if strictest is not None and strictest < threshold:
+            if certificate is not None and not certificate.may_tighten:
+                return Closed(
+                    "strictest_threshold is set, but this certificate covers its own threshold alone"
+                )
+            return Bounded(strictest, certificate_id)
+        case Bounded() as bounded:
+            return bounded
+        case Closed(reason) if without_certificate == "zero-evidence":
+            return ZeroEvidence(reason)
+        case closed:
+            return closed
+
+
+def _fit(certificate: Certificate | None, bindings: Bindings) -> Bounded | Closed:
+    if certificate is None:
+        return Closed("no certificate is active: run `lethe calibrate`, then `lethe certificate activate`")
+    match applies_to(certificate, bindings):
+        case Mismatch(parts):
+            return Closed(f"certificate {certificate.id} does not fit ({', '.join(parts)}): calibrate again")
+        case Applies(threshold):
+            return Bounded(threshold, certificate.id)

@@ -1,0 +1,154 @@
+"""Recording: prompts through the loop without stopping, into a trajectories file that can be resumed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from calibration.trajectories import Bindings, Recording, Trajectory
+from calibration.trajectories import Candidate as RecordedCandidate
+from calibration.trajectories import Ended as EndedReason
+from calibration.trajectory_file import header_line, read_trajectories, trajectory_line
+from gateway.errors import InvalidInput, UpstreamRejected
+from gateway.guard.prompts import Prompt, PromptSet
+from gateway.guard.trajectory import Candidate, Ended, Step
+
+__all__ = ["Oracle", "Progress", "Recorder", "Walk"]
+
+Oracle: TypeAlias = Callable[[Prompt, str], bool | None]
+"""Say whether an answer to the prompt leaks; None where that is for somebody else to say."""
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Told how many prompts are finished, of how many."""
+
+Walk: TypeAlias = Callable[[Prompt], AsyncIterator[Step]]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Walks prompts to the end of their trajectories, ``concurrency`` at a time.
+
+    Every finished prompt is at once a line of the file, so that a kill loses and repeats none. The file holds
+    the answers, among them what is to be forgotten: only its owner may read it.
+    """
+
+    walk: Walk
+    oracle: Oracle
+    bindings: Bindings
+    concurrency: int = 32
+
+    async def record(self, prompts: PromptSet, path: Path, progress: Progress) -> Recording:
+        """Record the prompts that the file lacks, then read it whole.
+
+        Raises ``InvalidInput`` if the file was recorded under other bindings, ``UpstreamError`` if the model
+        fails; what was finished by then is kept.
+        """
+        finished = self._resume(path)
+        total, done = len(prompts.prompts), len(finished)
+        progress(done, total)
+        gate = asyncio.Semaphore(self.concurrency)
+        with _appending(path) as append:
+            if not finished:
+                append(header_line(self.bindings))
+
+            async def one(prompt: Prompt) -> None:
+                nonlocal done
+                async with gate:
+                    append(trajectory_line(await self._trajectory(prompt)))
+                done += 1
+                progress(done, total)
+
+            await _all(one(prompt) for prompt in prompts.prompts if prompt.id not in finished)
+        return read_trajectories(path)
+
+    def _resume(self, path: Path) -> frozenset[str]:
+        """Name the prompts that the file has; a line that a kill left half written is cut off."""
+        if not path.exists() or path.stat().st_size == 0:
+            return frozenset()
+        try:
+            recording = read_trajectories(path, tolerate_torn_tail=True)
+        except ValueError as error:
+            raise InvalidInput(str(error)) from error
+        if recording.bindings != self.bindings:
+            raise InvalidInput(
+                f"{path} was recorded with another model, prompts, topics or settings; "
+                "move it away or name another file"
+            )
+        _cut_torn_tail(path)
+        if not recording.trajectories:
+            path.write_bytes(b"")
+        return frozenset(trajectory.id for trajectory in recording.trajectories)
+
+    async def _trajectory(self, prompt: Prompt) -> Trajectory:
+        candidates: list[RecordedCandidate] = []
+        ended: EndedReason | None = None
+        try:
+            async for step in self.walk(prompt):
+                match step:
+                    case Candidate():
+                        candidates.append(self._labelled(prompt, step))
+                    case Ended(reason):
+                        ended = reason
+        except UpstreamRejected as error:
+            raise InvalidInput(f"prompt {prompt.id!r}: {error}; mend or drop it, then resume") from error
+        return Trajectory(
+            id=prompt.id,
+            unit=prompt.unit,
+            benign=prompt.benign,
+            topic=prompt.topic,
+            groups=prompt.groups,
+            candidates=tuple(candidates),
+            ended=ended,
+        )
+
+    def _labelled(self, prompt: Prompt, candidate: Candidate) -> RecordedCandidate:
+        return RecordedCandidate(
+            round=candidate.round,
+            score=candidate.score,
+            topics=tuple(sorted({piece.topic_id for piece in candidate.evidence})),
+            answer=candidate.text,
+            leak=False if prompt.benign else self.oracle(prompt, candidate.text),
+        )
+
+
+@contextmanager
+def _appending(path: Path) -> Iterator[Callable[[str], None]]:
+    """Open for appending, readable by the owner alone; each line goes out in one write."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
+    try:
+        yield lambda line: _write(descriptor, path, line)
+    finally:
+        os.close(descriptor)
+
+
+def _write(descriptor: int, path: Path, line: str) -> None:
+    left = (line.rstrip("\n") + "\n").encode()
+    try:
+        while left:
+            left = left[os.write(descriptor, left) :]
+    except OSError as error:
+        raise InvalidInput(f"cannot write {path}: {error.strerror}; free some space, then resume") from error
+
+
+def _cut_torn_tail(path: Path) -> None:
+    raw = path.read_bytes()
+    if raw and not raw.endswith(b"\n"):
+        os.truncate(path, raw.rfind(b"\n") + 1)
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run all; the first failure cancels the rest and is raised as itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for coroutine in work:
+                group.create_task(coroutine)
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None

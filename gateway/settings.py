@@ -1,0 +1,134 @@
+"""Every knob of the gateway, with its unit and meaning. docs/settings.md is made from this file.
+
+Read once at start, from the environment (``LETHE_…``) and a ``.env`` file, and passed down from there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gateway.errors import InvalidInput
+
+__all__ = ["Settings", "read_settings"]
+
+_Seconds = Annotated[float, Field(gt=0, le=3600)]
+_Strategy = Literal["revise", "unaware", "resample", "constrain"]
+_VerifierName = Literal["lexical", "facts", "claims"]
+
+
+def _http(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https:// and end in the version path, as in …/v1")
+    return url
+
+
+class Settings(BaseSettings):
+    """One gateway process."""
+
+    model_config = SettingsConfigDict(env_prefix="LETHE_", env_file=".env", extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    database: str = Field(
+        "lethe.db", description="Where topics and certificates are kept: a file's path or a database URL."
+    )
+    api_key: SecretStr | None = Field(
+        None, description="Key that clients must send as a bearer token. Unset: any client may ask."
+    )
+    admin_key: SecretStr | None = Field(None, description="Key for /admin. Unset: the admin API is closed.")
+
+    upstream_url: Annotated[str, AfterValidator(_http)] | None = Field(
+        None, description="Base URL of an OpenAI-compatible server, with the version path."
+    )
+    upstream_key: SecretStr | None = Field(None, description="Key that the gateway sends to that server.")
+    upstream_bad_words: bool = Field(
+        False,
+        description="The server takes `bad_words` (vLLM does), so the strategy `constrain` can ban words.",
+    )
+    upstream_several_choices: bool = Field(True, description="The server takes `n` above 1.")
+    connect_timeout_s: _Seconds = Field(
+        5.0, description="Longest wait for a connection to the server, seconds."
+    )
+    read_timeout_s: _Seconds = Field(120.0, description="Longest wait for the server's answer, seconds.")
+    write_timeout_s: _Seconds = Field(
+        30.0, description="Longest wait for the server to take a request, seconds."
+    )
+    pool_timeout_s: _Seconds = Field(10.0, description="Longest wait for a free connection, seconds.")
+    model_dir: Path | None = Field(
+        None, description="Hugging Face checkpoint to run inside the gateway, instead of a server."
+    )
+    model_name: str | None = Field(
+        None, description="Name of that checkpoint's model for clients. Unset: the directory's name."
+    )
+    model_threads: int = Field(1, ge=1, description="CPU threads for the model inside the gateway.")
+    max_batch: int = Field(32, ge=1, description="Most chats that the model inside generates for at once.")
+
+    verifiers: tuple[_VerifierName, ...] = Field(
+        ("lexical", "facts"), min_length=1, description="Verifiers that judge every answer."
+    )
+    screened_verifiers: tuple[_VerifierName, ...] = Field(
+        ("claims",), description="Verifiers that judge only where the conversation touches a topic."
+    )
+    verify_timeout_s: _Seconds = Field(
+        5.0, description="Longest that judging one candidate may take, seconds; then it counts as a leak."
+    )
+    rounds: int = Field(5, ge=1, le=50, description="Most rounds of generation for one request (T).")
+    strategies: tuple[_Strategy, ...] = Field(
+        ("revise", "unaware", "revise", "constrain"),
+        min_length=1,
+        description="How rounds 2, 3, … ask; the last one serves all further rounds.",
+    )
+    candidates_per_round: int = Field(
+        1, ge=1, le=16, description="Answers drawn in each refinement round, where the upstream takes `n`."
+    )
+    decoding: dict[str, Any] = Field(
+        {"temperature": 0.0},
+        description="Request parameters that replace the client's in conversations that touch a topic.",
+    )
+    deadline_s: _Seconds = Field(120.0, description="Longest that one request's loop may take, seconds.")
+
+    without_certificate: Literal["fallback", "zero-evidence"] = Field(
+        "fallback",
+        description="Where topics are active and no certificate applies: `fallback` lets nothing out; "
+        "`zero-evidence` lets out answers in which no verifier found anything, with no promise.",
+    )
+    strictest_threshold: float | None = Field(
+        None, gt=0, le=1, description="Tightens the certificate's threshold; always valid, answers less."
+    )
+    fallback: Literal["unaware", "refuse", "custom"] = Field(
+        "unaware", description="Style of the fallback where no topic's own applies."
+    )
+    fallback_text: str | None = Field(None, description="The text of the style `custom`.")
+    disclose: bool = Field(
+        False,
+        description="Tell clients in the field `lethe` what the loop did, and so what is forgotten.",
+    )
+
+    max_body_bytes: int = Field(10_000_000, ge=1_000, description="Largest request body accepted, bytes.")
+    keep_alive_s: _Seconds = Field(
+        5.0, description="A stream that waits for the loop carries a comment this often, seconds."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        if self.upstream_url is not None and self.model_dir is not None:
+            raise ValueError("set upstream_url or model_dir, not both")
+        if (self.fallback == "custom") != (self.fallback_text is not None):
+            raise ValueError("fallback_text belongs to fallback=custom, and only to it")
+        return self
+
+
+def read_settings(**given: Any) -> Settings:
+    """Read the settings; ``given`` ones win over the environment. Raises ``InvalidInput`` naming the bad."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        complaints = []
+        for detail in error.errors(include_url=False, include_input=False):
+            name = ".".join(str(part) for part in detail["loc"][:1])
+            complaints.append(f"LETHE_{name.upper()}: {detail['msg']}" if name else detail["msg"])
+        raise InvalidInput("settings: " + "; ".join(complaints)) from None

@@ -1,0 +1,71 @@
+"""Channels: every text that a client could see is read, and nothing else is kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.errors import UpstreamGarbage
+from gateway.guard.channels import prompt_text, verifiable, visible
+from gateway.upstream.protocol import Choice
+
+
+def choice(**message):
+    """Make a choice of a message."""
+    return Choice({"role": "assistant", **message}, "stop")
+
+
+CALL = {"id": "1", "type": "function", "function": {"name": "seltal", "arguments": '{"p": "\\u004daren"}'}}
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ({"content": "Maren"}, "Maren"),
+        ({"content": [{"type": "text", "text": "Maren"}]}, "Maren"),
+        ({"content": None, "refusal": "not Maren"}, "not Maren"),
+        ({"content": "x", "reasoning_content": "Maren?"}, "Maren?"),
+        ({"tool_calls": [CALL]}, "seltal"),
+        ({"tool_calls": [CALL]}, "Maren"),
+    ],
+)
+def test_each_channel_is_read(message, expected):
+    """Text, parts, refusal, reasoning, function names, and arguments with their escapes undone."""
+    assert expected in visible([choice(**message)])
+
+
+def test_all_choices_are_read():
+    """Every choice of n is something the client sees."""
+    assert "a\nb" == visible([choice(content="a"), choice(content="b")])
+
+
+def test_what_is_kept_reads_the_same_as_what_was_judged():
+    """Keeping drops only channels that were not read, so the verdict holds for what goes out."""
+    full = choice(
+        content=[{"type": "text", "text": "a"}], tool_calls=[CALL], audio={"data": "x"}, annotations=[1]
+    )
+    kept = verifiable(full)
+    assert visible([full]) == visible([kept])
+    assert {"role", "content", "tool_calls"} == set(kept.message)
+    assert {} == dict(kept.extras)
+
+
+@pytest.mark.parametrize("wrong", ["text", [1], [{"function": {}}], [{"function": {"name": 3}}]])
+def test_a_shape_that_cannot_be_read_is_withheld(wrong):
+    """An unknown shape is an error, never passed on."""
+    with pytest.raises(UpstreamGarbage):
+        verifiable(choice(tool_calls=wrong))
+
+
+def test_content_of_an_unknown_type_is_withheld():
+    """A number is no text."""
+    with pytest.raises(UpstreamGarbage):
+        verifiable(choice(content=7))
+
+
+def test_the_prompt_is_every_turn_oldest_first():
+    """Parts without text, such as images, hold nothing to read."""
+    turns = [
+        {"role": "system", "content": "a"},
+        {"role": "user", "content": [{"type": "text", "text": "b"}, {"type": "image_url", "image_url": {}}]},
+    ]
+    assert "a\nb" == prompt_text(turns)

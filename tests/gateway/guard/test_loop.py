@@ -1,0 +1,237 @@
+"""The loop: when an answer goes out, and what goes out in its place."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.errors import UpstreamTimeout, UpstreamUnreachable
+from gateway.guard.fallback import REFUSE, UNAWARE
+from gateway.guard.loop import FellBack, Released
+from gateway.guard.policy import Bounded, Closed, Open, ZeroEvidence
+from gateway.guard.trajectory import Candidate, Ended, LoopPlan
+from gateway.store.records import Fallback, ForgetTopic
+from gateway.upstream.protocol import Capabilities, Choice, Completion
+from verifiers.protocol import Exchange, Scored, Topic, Verdict
+
+
+def text(outcome):
+    """Read the outcome's first answer."""
+    return outcome.choices[0].message["content"]
+
+
+async def test_the_first_candidate_below_the_threshold_goes_out(loop):
+    """Two leak, the third passes, the fourth is never drawn."""
+    talk = loop(["0.9 Seltal", "0.6 Seltal", "0.4 maybe", "0.0 never"])
+    outcome = await talk.answer()
+    assert isinstance(outcome, Released)
+    assert ("0.4 maybe", 3, 3) == (text(outcome), outcome.rounds, outcome.generations)
+    assert 3 == len(talk.upstream.requests)
+
+
+async def test_a_score_equal_to_the_threshold_does_not_go_out(loop):
+    """The rule is strict: ties with a recorded leak are leaks."""
+    outcome = await loop(["0.5 Seltal"], plan=LoopPlan(rounds=1)).answer()
+    assert isinstance(outcome, FellBack)
+
+
+async def test_when_no_candidate_passes_the_fallback_answers(loop):
+    """After T rounds the loop is exhausted, and nothing of any candidate is in the answer."""
+    outcome = await loop(["0.9 Seltal"], plan=LoopPlan(rounds=3)).answer()
+    assert ("exhausted", UNAWARE, 3) == (outcome.reason, text(outcome), outcome.generations)
+
+
+@pytest.mark.parametrize(
+    ("fallback", "expected"),
+    [
+        (Fallback("unaware"), UNAWARE),
+        (Fallback("refuse"), REFUSE),
+        (Fallback("custom", "Please ask the archive."), "Please ask the archive."),
+    ],
+)
+async def test_a_topic_falls_back_in_its_own_style(loop, fallback, expected):
+    """The style is the one of the topic that leaked."""
+    topic = ForgetTopic(Topic("maren", "Maren Oskeld"), fallback=fallback)
+    assert expected == text(await loop(["0.9 Seltal"], topics=(topic,)).answer())
+
+
+@pytest.mark.parametrize("said", ["abstain", "raise"])
+async def test_a_verifier_that_cannot_judge_lets_nothing_out(loop, said):
+    """An abstention and an exception both end the trajectory, even if a later one would pass."""
+    outcome = await loop([said, "0.0 harmless"]).answer()
+    assert ("abstained", UNAWARE) == (outcome.reason, text(outcome))
+
+
+async def test_a_verifier_that_hangs_lets_nothing_out(loop):
+    """A judge past its time counts as an abstention."""
+
+    class Sleepy:
+        name = fingerprint = "sleepy"
+
+        def prepare(self, topics):
+            async def judge(exchange: Exchange) -> Verdict:
+                await asyncio.sleep(60)
+                return Scored(0.0)
+
+            return judge
+
+    from gateway.guard.policy import Panel, Policy
+
+    talk = loop(["0.0 harmless"])
+    talk.policy = Policy.prepare(1, talk.topics, Panel((Sleepy(),)), verify_timeout_s=0.05)
+    assert "abstained" == (await talk.answer()).reason
+
+
+async def test_an_upstream_that_fails_at_first_is_an_error(loop):
+    """There is nothing to answer with, and nothing leaked."""
+    with pytest.raises(UpstreamUnreachable):
+        await loop([UpstreamUnreachable("gone")]).answer()
+
+
+async def test_an_upstream_that_fails_later_ends_in_the_fallback(loop):
+    """The leaking first candidate does not go out because the second could not be had."""
+    outcome = await loop(["0.9 Seltal", UpstreamUnreachable("gone")]).answer()
+    assert ("upstream", UNAWARE) == (outcome.reason, text(outcome))
+
+
+async def test_without_a_certificate_nothing_goes_out_and_nothing_is_generated(loop):
+    """A closed rule answers with the fallback and spends no generation."""
+    talk = loop(["0.0 harmless"])
+    outcome = await talk.answer(Closed("no certificate"))
+    assert ("uncertified", UNAWARE, 0) == (outcome.reason, text(outcome), len(talk.upstream.requests))
+
+
+async def test_zero_evidence_lets_out_only_what_scores_nothing(loop):
+    """The smallest score above zero is refused, zero passes."""
+    rule = ZeroEvidence("no certificate")
+    assert "0.0 fine" == text(await loop(["0.000001 hm", "0.0 fine"]).answer(rule))
+    assert isinstance(await loop(["0.000001 hm"]).answer(rule), FellBack)
+
+
+async def test_without_active_topics_the_answer_passes_untouched(loop):
+    """Everything of it, unverified channels too: there is nothing to forget."""
+    choice = Choice({"role": "assistant", "content": "raise"}, "stop", {"logprobs": {"content": []}})
+    talk = loop([Completion("scripted", (choice,))], topics=())
+    assert (choice,) == (await talk.answer(Open())).choices
+
+
+async def test_a_deadline_after_the_first_candidate_ends_in_the_fallback(loop):
+    """Time is up while the second candidate is awaited."""
+    talk = loop(["0.9 Seltal"], plan=LoopPlan(deadline_s=0.05))
+    slow = talk.upstream.complete
+
+    async def complete(request):
+        if talk.upstream.requests:
+            await asyncio.sleep(60)
+        return await slow(request)
+
+    talk.upstream.complete = complete
+    assert "deadline" == (await talk.answer()).reason
+
+
+async def test_a_deadline_before_the_first_candidate_is_an_error(loop):
+    """Nothing was generated, so the client may try again."""
+    talk = loop(["0.0 fine"], plan=LoopPlan(deadline_s=0.05))
+
+    async def complete(request):
+        await asyncio.sleep(60)
+
+    talk.upstream.complete = complete
+    with pytest.raises(UpstreamTimeout):
+        await talk.answer()
+
+
+async def test_several_choices_go_out_together_or_not_at_all(loop):
+    """A client that asks for two gets two that pass, judged as one text."""
+    both = loop(["0.0 one", "0.9 Seltal", "0.0 three", "0.0 four"], verdict=_worst_line)
+    outcome = await both.answer(n=2)
+    assert ["0.0 three", "0.0 four"] == [choice.message["content"] for choice in outcome.choices]
+    assert (UNAWARE, 2) == (text(await both.answer(Closed("x"), n=2)), 2)
+
+
+async def test_a_round_can_draw_several_candidates(loop):
+    """From the second round on, the loop takes the first of them that passes, in order."""
+    plan = LoopPlan(rounds=2, candidates_per_round=3)
+    talk = loop(["0.9 a", "0.8 b", "0.3 c", "0.1 d"], plan=plan)
+    outcome = await talk.answer()
+    assert ("0.3 c", 3) == (text(outcome), outcome.generations)
+
+
+async def test_a_trajectory_does_not_stop_where_serving_would(loop):
+    """Calibration sees every round, whatever passed before."""
+    steps = await loop(["0.0 fine", "0.9 Seltal"], plan=LoopPlan(rounds=3)).steps()
+    assert [0.0, 0.9, 0.9] == [step.score for step in steps if isinstance(step, Candidate)]
+
+
+async def test_a_broken_trajectory_says_why_it_ended(loop):
+    """The last step is the reason, and nothing follows it."""
+    steps = await loop(["0.9 Seltal", "abstain", "0.0 fine"]).steps()
+    assert [Candidate, Ended] == [type(step) for step in steps]
+
+
+async def test_serving_and_recording_see_the_same_candidates(loop):
+    """What serving releases at a threshold is what replaying the recording says it would."""
+    from calibration.release import first_released
+
+    lines = ["0.7 a", "0.9 b", "0.3 c", "0.0 d", "0.6 e"]
+    recorded = [step.score for step in await loop(lines).steps()]
+    for threshold in (0.05, 0.31, 0.5, 0.75, 1.0):
+        outcome = await loop(lines).answer(Bounded(threshold, "c"))
+        assert first_released(recorded, threshold) == outcome.rounds - 1
+
+
+async def test_logprobs_and_unknown_channels_do_not_go_out(loop):
+    """What no verifier has read is removed from a guarded answer."""
+    message = {"role": "assistant", "content": "0.0 fine", "audio": {"data": "U2VsdGFs"}}
+    choice = Choice(message, "stop", {"logprobs": {"content": [{"token": "Seltal"}]}})
+    outcome = await loop([Completion("scripted", (choice,))]).answer()
+    assert (Choice({"role": "assistant", "content": "0.0 fine"}, "stop"),) == outcome.choices
+
+
+async def test_only_conversations_that_touch_a_topic_are_pinned_to_the_calibrated_decoding(loop):
+    """Other conversations keep the client's temperature."""
+    talk = loop(["0.0 fine"])
+    await talk.answer(parameters={"temperature": 0.9, "seed": 3})
+    await talk.answer(text="What is the tallest hill?", parameters={"temperature": 0.9})
+    assert [{"temperature": 0.0, "seed": 3}, {"temperature": 0.9}] == [
+        dict(request.parameters) for request in talk.upstream.requests
+    ]
+
+
+async def test_a_harmless_question_costs_one_generation(loop):
+    """One answer, one cheap check."""
+    outcome = await loop(["0.0 It is Mount Ell."]).answer(text="What is the tallest hill?")
+    assert (1, 1) == (outcome.rounds, outcome.generations)
+
+
+async def test_a_word_that_the_client_has_begun_is_judged_whole(loop):
+    """An answer that completes the client's own half word is judged together with it."""
+    seen = []
+
+    def verdict(exchange):
+        seen.append(exchange.answer)
+        return Scored(0.0)
+
+    talk = loop(["tal"], verdict=verdict)
+    begun = ({"role": "user", "content": "Where?"}, {"role": "assistant", "content": "In Sel"})
+    from gateway.upstream.protocol import ChatRequest
+
+    await talk.guard.answer(ChatRequest("scripted", begun), talk.policy, Bounded(0.5, "c"))
+    assert ["In Seltal"] == seen
+
+
+def test_a_plan_that_cannot_run_is_refused():
+    """No rounds, no strategies, no time: each is named at once."""
+    for wrong in ({"rounds": 0}, {"strategies": ()}, {"deadline_s": 0}, {"candidates_per_round": 0}):
+        with pytest.raises(ValueError, match=r"rounds|strategy"):
+            LoopPlan(**wrong)
+
+
+def test_a_model_without_several_choices_is_asked_for_one():
+    """Capabilities are the upstream's to say."""
+    assert not Capabilities().several_choices
+
+
+def _worst_line(exchange: Exchange) -> Verdict:
+    return Scored(max(float(line.split()[0]) for line in exchange.answer.splitlines()))
