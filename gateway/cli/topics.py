@@ -1,0 +1,209 @@
+"""`lethe topics …`: each command parses, calls one function, prints."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import json
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from gateway.cli.failures import reporting_failures
+from gateway.errors import InvalidInput, NotFound
+from gateway.store.records import ForgetTopic
+from gateway.store.store import Store
+from gateway.store.wire import TopicBody, explain, field_path
+from gateway.topics_file import dump_topics, load_topics
+
+__all__ = ["app"]
+
+T = TypeVar("T")
+
+app = typer.Typer(name="topics", help="What the model must seem never to have known.", no_args_is_help=True)
+
+
+class Style(StrEnum):
+    """What clients read in place of an answer."""
+
+    UNAWARE = "unaware"
+    REFUSE = "refuse"
+    CUSTOM = "custom"
+
+
+Database = Annotated[
+    str, typer.Option("--database", envvar="LETHE_DATABASE", help="Where the topics are kept: a file.")
+]
+TopicId = Annotated[
+    str, typer.Argument(metavar="ID", help="The topic's id, as `lethe topics list` shows it.")
+]
+DEFAULT_DATABASE = "lethe.db"
+
+
+@app.command()
+@reporting_failures()
+def add(
+    name: Annotated[str | None, typer.Option(help="The topic's name.")] = None,
+    topic_id: Annotated[str | None, typer.Option("--id", help="Its id; derived from the name.")] = None,
+    alias: Annotated[list[str] | None, typer.Option(help="Another name; may be repeated.")] = None,
+    fact: Annotated[list[str] | None, typer.Option(help="What gives it away; may be repeated.")] = None,
+    protect: Annotated[list[str] | None, typer.Option(help="A passage to protect; may be repeated.")] = None,
+    description: Annotated[str, typer.Option(help="What it is.")] = "",
+    fallback: Annotated[Style, typer.Option(help="What clients read instead.")] = Style.UNAWARE,
+    fallback_text: Annotated[str | None, typer.Option(help="The words of `--fallback custom`.")] = None,
+    inactive: Annotated[
+        bool, typer.Option("--inactive", help="Write it down, but do not forget it yet.")
+    ] = False,
+    file: Annotated[Path | None, typer.Option(help="A YAML file of topics, imported all or none.")] = None,
+    database: Database = DEFAULT_DATABASE,
+) -> None:
+    """Add one topic by its options, or the topics of a file. They are active at once unless they say not."""
+    options = {
+        "name": name,
+        "id": topic_id,
+        "aliases": alias or None,
+        "facts": fact or None,
+        "protected_texts": protect or None,
+        "description": description or None,
+        "active": False if inactive else None,
+        "fallback": _fallback(fallback, fallback_text),
+    }
+    given = {field: value for field, value in options.items() if value is not None}
+    topics = _parse(given) if file is None else _load(file, given)
+    revision = _with_store(database, lambda store: store.add(*topics), create=True)
+    for topic in topics:
+        typer.echo(f"added {topic.topic.id} ({_state(topic)})")
+    typer.echo(f"revision {revision}")
+
+
+@app.command("list")
+@reporting_failures()
+def list_topics(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_yaml: Annotated[bool, typer.Option("--yaml", help="Print a file for `add --file`.")] = False,
+    database: Database = DEFAULT_DATABASE,
+) -> None:
+    """List all topics."""
+    topics = _with_store(database, lambda store: store.topics())
+    if as_json:
+        bodies = [TopicBody.from_topic(topic).model_dump() for topic in topics]
+        typer.echo(json.dumps(bodies, ensure_ascii=False, indent=2))
+    elif as_yaml:
+        typer.echo(dump_topics(topics), nl=False)
+    else:
+        Console().print(_table(topics))
+
+
+@app.command()
+@reporting_failures()
+def show(topic_id: TopicId, database: Database = DEFAULT_DATABASE) -> None:
+    """Print one topic as YAML."""
+    topic = _with_store(database, lambda store: _nearby(store, topic_id, store.topic(topic_id)))
+    typer.echo(dump_topics([topic]), nl=False)
+
+
+@app.command()
+@reporting_failures()
+def on(topic_id: TopicId, database: Database = DEFAULT_DATABASE) -> None:
+    """Begin to forget a topic, from the next request on."""
+    _switch(database, topic_id, active=True)
+
+
+@app.command()
+@reporting_failures()
+def off(topic_id: TopicId, database: Database = DEFAULT_DATABASE) -> None:
+    """Cease to forget a topic, from the next request on."""
+    _switch(database, topic_id, active=False)
+
+
+@app.command()
+@reporting_failures()
+def rm(
+    topic_id: TopicId,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    database: Database = DEFAULT_DATABASE,
+) -> None:
+    """Remove a topic, with everything that was written down about it."""
+    if not yes:
+        typer.confirm(f"Remove {topic_id}? The model will be free to speak of it", abort=True)
+    revision = _with_store(database, lambda store: _nearby(store, topic_id, store.remove(topic_id)))
+    typer.echo(f"removed {topic_id}\nrevision {revision}")
+
+
+def _with_store(database: str, action: Callable[[Store], Awaitable[T]], *, create: bool = False) -> T:
+    async def act() -> T:
+        store = await Store.open(database, create=create)
+        try:
+            return await action(store)
+        finally:
+            await store.aclose()
+
+    return asyncio.run(act())
+
+
+def _switch(database: str, topic_id: str, *, active: bool) -> None:
+    revision = _with_store(
+        database, lambda store: _nearby(store, topic_id, store.set_active(topic_id, active))
+    )
+    typer.echo(f"{topic_id} is {'on' if active else 'off'}\nrevision {revision}")
+
+
+async def _nearby(store: Store, topic_id: str, work: Awaitable[T]) -> T:
+    """Do the work; where the topic is unknown, name the ids most like it. For the operator's eyes only."""
+    try:
+        return await work
+    except NotFound as error:
+        ids = [topic.topic.id for topic in await store.topics()]
+        near = difflib.get_close_matches(topic_id, ids, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else "`lethe topics list` shows them all"
+        raise NotFound(f"there is no topic {topic_id!r}; {hint}") from error
+
+
+def _load(file: Path, given: dict[str, object]) -> list[ForgetTopic]:
+    if given:
+        raise InvalidInput("--file goes alone: the file says everything about its topics", param="file")
+    return load_topics(file)
+
+
+def _parse(given: dict[str, object]) -> list[ForgetTopic]:
+    if "name" not in given:
+        raise InvalidInput("give the topic a --name, or import topics with --file", param="name")
+    try:
+        return [TopicBody.model_validate(given).to_topic()]
+    except ValidationError as failure:
+        first = failure.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(step) for step in field_path(first["loc"]))
+        raise InvalidInput(
+            f"{field}: {explain(first)}" if field else explain(first), param=field
+        ) from failure
+
+
+def _fallback(style: Style, text: str | None) -> object:
+    if style is Style.CUSTOM and text is None:
+        raise InvalidInput("--fallback custom needs --fallback-text", param="fallback")
+    if style is not Style.CUSTOM and text is not None:
+        raise InvalidInput("--fallback-text goes with --fallback custom", param="fallback")
+    if style is Style.UNAWARE:
+        return None  # the default
+    return {"custom": text} if style is Style.CUSTOM else style.value
+
+
+def _state(topic: ForgetTopic) -> str:
+    return "on" if topic.active else "off"
+
+
+def _table(topics: tuple[ForgetTopic, ...]) -> Table:
+    table = Table(Column("id", overflow="fold"), "name", "state", "aliases", "facts", "protected", "fallback")
+    for record in topics:
+        topic = record.topic
+        counts = (len(topic.aliases), len(topic.facts), len(topic.protected_texts))
+        # Text, since a name may hold what rich takes for markup.
+        table.add_row(topic.id, Text(topic.name), _state(record), *map(str, counts), record.fallback.style)
+    return table

@@ -1,0 +1,124 @@
+"""Errors on the wire: exceptions to statuses and OpenAI-style bodies. Quotes nothing that a client sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from gateway.errors import InvalidInput, LetheError, StoreError, Unauthenticated, UpstreamRejected
+from gateway.store.wire import explain, field_path
+
+__all__ = ["install_problem_handlers", "problem_body", "problem_status"]
+
+_STORE_UNAVAILABLE: Final = "the gateway cannot read its policy, so nothing is released; its log says why"
+_UNEXPECTED: Final = "the gateway failed; nothing was released"
+_GATEWAY_KEY_REFUSED: Final = "the upstream refused the gateway's own key"
+_PASSED_ON: Final = frozenset({400, 404, 413, 422, 429})
+_FIELD_LENGTH: Final = 64
+
+_log = structlog.get_logger("lethe")
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Make the app answer every error in one shape. Starlette still raises unexpected ones to the server."""
+    app.add_exception_handler(LetheError, _on_lethe_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_body)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_unexpected)
+
+
+def problem_status(error: LetheError) -> int:
+    """Return the status that the client sees.
+
+    An upstream's complaint about the request is the client's; one about the gateway's key is not.
+    """
+    if isinstance(error, UpstreamRejected) and error.upstream_status in _PASSED_ON:
+        return error.upstream_status
+    return error.status
+
+
+def problem_body(error: LetheError) -> dict[str, Any]:
+    """Return the body that the client sees, also as the last event of a stream."""
+    message, kind, code = str(error), error.kind, error.code
+    if isinstance(error, StoreError):
+        message = _STORE_UNAVAILABLE  # the error itself names a path
+    if isinstance(error, UpstreamRejected):
+        if error.upstream_status in (401, 403):
+            message = _GATEWAY_KEY_REFUSED
+        elif error.upstream_status == 429:
+            kind, code = "rate_limit_error", "rate_limit_exceeded"
+        elif error.upstream_status in _PASSED_ON:
+            kind = "invalid_request_error"
+    return _body(message, kind, error.param if isinstance(error, InvalidInput) else None, code)
+
+
+def _body(message: str, kind: str, param: str | None, code: str | None) -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+async def _on_lethe_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, LetheError):  # starlette's signature promises less than it does
+        raise error
+    headers: dict[str, str] = {}
+    if isinstance(error, StoreError):
+        _log.error("store_unavailable", reason=str(error), request_id=_request_id(request))
+    if isinstance(error, Unauthenticated):
+        headers["www-authenticate"] = "Bearer"
+    if isinstance(error, UpstreamRejected) and error.upstream_status == 429 and error.retry_after:
+        headers["retry-after"] = error.retry_after
+    return _answer(request, problem_status(error), problem_body(error), headers)
+
+
+async def _on_invalid_body(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        body = _body("the body is not valid JSON", "invalid_request_error", None, "invalid_body")
+    else:
+        field = _field(first["loc"])
+        message = f"{field or 'the body'}: {explain(first)}"
+        body = _body(message, "invalid_request_error", field or None, "invalid_body")
+    return _answer(request, 422, body)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    if isinstance(error.__cause__, LetheError):  # FastAPI's own wrapping of what reading the body raised
+        return await _on_lethe_error(request, error.__cause__)
+    phrase = HTTPStatus(error.status_code).phrase
+    kind = "invalid_request_error" if error.status_code < 500 else "server_error"
+    body = _body(phrase, kind, None, phrase.lower().replace(" ", "_"))
+    return _answer(request, error.status_code, body, error.headers)
+
+
+async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
+    _log.error("unexpected_error", kind=type(error).__name__, request_id=_request_id(request))
+    return _answer(request, 500, _body(_UNEXPECTED, "server_error", None, "internal_error"))
+
+
+def _field(loc: tuple[str | int, ...]) -> str:
+    """Name the field, in printable characters and briefly: an unknown field's name is the client's."""
+    steps = field_path(loc[1:] if loc[:1] == ("body",) else loc)
+    named = ".".join(str(step) for step in steps)
+    return "".join(letter for letter in named if letter.isprintable())[:_FIELD_LENGTH]
+
+
+def _answer(
+    request: Request, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    request_id = _request_id(request)
+    named = {} if request_id is None else {"x-request-id": request_id}
+    return JSONResponse(body, status, {**(headers or {}), **named})
+
+
+def _request_id(request: Request) -> str | None:
+    return getattr(request.state, "request_id", None)

@@ -1,0 +1,1 @@
+"""The database's history, one Alembic revision per file under ``versions``. ``Store.open`` runs them."""

@@ -1,0 +1,149 @@
+"""Between rows and records: the SQL of topics, certificates and the revision. Opens no transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.errors import Conflict, NotFound
+from gateway.store.records import Fallback, ForgetTopic
+from gateway.store.schema import certificates, policy, topics
+from verifiers.protocol import Topic
+
+__all__ = [
+    "activate_certificate",
+    "active_certificate",
+    "bump_revision",
+    "change_topic",
+    "deactivate_certificates",
+    "insert_certificate",
+    "insert_topics",
+    "read_revision",
+    "read_topic",
+    "read_topics",
+    "remove_topic",
+    "topic_values",
+]
+
+
+async def bump_revision(connection: AsyncConnection) -> int:
+    """Add one to the revision and return it. Every write begins with it: that also serialises writers."""
+    counted = update(policy).values(revision=policy.c.revision + 1).returning(policy.c.revision)
+    return int((await connection.execute(counted)).scalar_one())
+
+
+async def read_revision(connection: AsyncConnection) -> int:
+    """Return the number of writes so far."""
+    return int((await connection.execute(select(policy.c.revision))).scalar_one())
+
+
+async def read_topics(connection: AsyncConnection) -> tuple[ForgetTopic, ...]:
+    """Return all topics in the order of their ids. Raises ``ValueError`` for a row that makes no topic."""
+    rows = (await connection.execute(select(topics).order_by(topics.c.id))).all()
+    return tuple(_topic(row) for row in rows)
+
+
+async def read_topic(connection: AsyncConnection, topic_id: str) -> ForgetTopic:
+    """Return one topic. Raises ``NotFound``."""
+    row = (await connection.execute(select(topics).where(topics.c.id == topic_id))).one_or_none()
+    if row is None:
+        raise _no_such("topic")
+    return _topic(row)
+
+
+async def insert_topics(connection: AsyncConnection, new: Sequence[ForgetTopic], now: datetime) -> None:
+    """Add topics. Raises ``Conflict`` naming the ids that are taken, or given twice."""
+    ids = [topic.topic.id for topic in new]
+    twice = {one for one in ids if ids.count(one) > 1}
+    taken = set((await connection.execute(select(topics.c.id).where(topics.c.id.in_(ids)))).scalars())
+    if clash := sorted(twice | taken):
+        raise Conflict(f"already there: {', '.join(clash)}; change or remove it first, or choose another id")
+    values = [{**topic_values(topic), "created_at": now, "updated_at": now} for topic in new]
+    if values:
+        await connection.execute(insert(topics), values)
+
+
+async def change_topic(
+    connection: AsyncConnection, topic_id: str, values: Mapping[str, Any], now: datetime
+) -> None:
+    """Set some columns of a topic. Raises ``NotFound``."""
+    changed = update(topics).where(topics.c.id == topic_id).values(**values, updated_at=now)
+    _require_one(await connection.execute(changed), "topic")
+
+
+async def remove_topic(connection: AsyncConnection, topic_id: str) -> None:
+    """Delete a topic. Raises ``NotFound``."""
+    _require_one(await connection.execute(delete(topics).where(topics.c.id == topic_id)), "topic")
+
+
+async def insert_certificate(
+    connection: AsyncConnection, certificate_id: str, body: Mapping[str, Any], now: datetime
+) -> None:
+    """Keep a certificate, inactive. Raises ``Conflict`` where the id stands for another body already."""
+    found = select(certificates.c.body).where(certificates.c.id == certificate_id)
+    known = (await connection.execute(found)).scalar_one_or_none()
+    if known is not None and known != dict(body):
+        raise Conflict("another certificate has this id; calibrate again to get a new one")
+    if known is None:
+        values = {"id": certificate_id, "body": dict(body), "active": False, "added_at": now}
+        await connection.execute(insert(certificates), values)
+
+
+async def activate_certificate(connection: AsyncConnection, certificate_id: str) -> None:
+    """Make one certificate the active one. Raises ``NotFound``."""
+    await deactivate_certificates(connection)
+    changed = update(certificates).where(certificates.c.id == certificate_id).values(active=True)
+    _require_one(await connection.execute(changed), "certificate")
+
+
+async def deactivate_certificates(connection: AsyncConnection) -> None:
+    """Leave no certificate active."""
+    await connection.execute(update(certificates).where(certificates.c.active).values(active=False))
+
+
+async def active_certificate(connection: AsyncConnection) -> dict[str, Any] | None:
+    """Return the active certificate's body."""
+    found = select(certificates.c.body).where(certificates.c.active)
+    body = (await connection.execute(found)).scalar_one_or_none()
+    return None if body is None else dict(body)
+
+
+def topic_values(record: ForgetTopic) -> dict[str, Any]:
+    """Return a topic as its columns, the two dates aside."""
+    topic = record.topic
+    return {
+        "id": topic.id,
+        "name": topic.name,
+        "aliases": list(topic.aliases),
+        "description": topic.description,
+        "facts": list(topic.facts),
+        "protected_texts": list(topic.protected_texts),
+        "active": record.active,
+        "fallback_style": record.fallback.style,
+        "fallback_text": record.fallback.text,
+    }
+
+
+def _topic(row: Row[Any]) -> ForgetTopic:
+    topic = Topic(
+        id=row.id,
+        name=row.name,
+        aliases=tuple(row.aliases),
+        description=row.description,
+        facts=tuple(row.facts),
+        protected_texts=tuple(row.protected_texts),
+    )
+    return ForgetTopic(topic, row.active, Fallback(row.fallback_style, row.fallback_text))
+
+
+def _require_one(result: Any, what: str) -> None:
+    if result.rowcount != 1:
+        raise _no_such(what)
+
+
+def _no_such(what: str) -> NotFound:
+    return NotFound(f"there is no {what} with this id")

@@ -1,0 +1,193 @@
+"""The store's door: every read and write of the policy, each in one transaction. Knows no HTTP, no models."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.errors import InvalidInput, StoreError
+from gateway.store import rows
+from gateway.store.engine import WRITES, database_path, make_engine, require_file, store_error
+from gateway.store.migrate import check_whole, upgrade
+from gateway.store.records import ForgetTopic, PolicyRecord
+from gateway.store.watch import Version, Watch
+
+__all__ = ["BUSY_TIMEOUT_S", "Clock", "Store"]
+
+BUSY_TIMEOUT_S = 5.0
+"""How long a transaction waits for another program's write lock before it gives up."""
+
+Clock = Callable[[], datetime]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Store:
+    """Topics, certificates and the policy's revision, in one SQLite file that several processes may share.
+
+    Every write adds one to the revision in its own transaction and returns it. A write that has returned is
+    on disk: kill -9 and loss of power lose nothing acknowledged, and nothing is ever half done. Safe to call
+    concurrently from one event loop. Every method may raise ``StoreError``.
+    """
+
+    def __init__(self, path: Path, engine: AsyncEngine, watch: Watch, clock: Clock) -> None:
+        """Take the opened parts. Use ``Store.open``."""
+        self.path = path
+        self._engine = engine
+        self._watch = watch
+        self._clock = clock
+        self._seen: Version | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        url_or_path: str | Path,
+        *,
+        create: bool = True,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        clock: Clock = _utc_now,
+    ) -> Self:
+        """Open a database, bringing its tables to the newest schema.
+
+        With ``create`` a missing file is made (its directory is not). Raises ``InvalidInput`` for a URL that
+        is not SQLite's, and ``StoreError`` for a file that is missing, damaged, locked, read-only, another
+        program's, or of a newer Lethe; the file is then as it was.
+        """
+        path = database_path(url_or_path)
+        require_file(path, create=create)
+        engine = make_engine(path, busy_timeout_s=busy_timeout_s)
+        try:
+            async with _transaction(engine, path, WRITES) as connection:
+                await connection.run_sync(check_whole, path)
+                await connection.run_sync(upgrade, path)
+            return cls(path, engine, Watch(path), clock)
+        except BaseException:
+            await engine.dispose()
+            raise
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        self._watch.close()
+        await self._engine.dispose()
+
+    def revision_changed(self) -> bool:
+        """Say whether anybody, in any process, has written since the last ``snapshot`` of this store.
+
+        True before the first snapshot, and until one succeeds. Takes microseconds, so ask it at every
+        request. Raises ``StoreError`` when the database cannot be asked: fail closed.
+        """
+        return self._watch.version() != self._seen
+
+    async def snapshot(self) -> PolicyRecord:
+        """Read the policy and count it as seen: for the one reader that asks ``revision_changed``."""
+        version = self._watch.version()  # before reading: a write in between is seen at the next look
+        record = await self.policy()
+        self._seen = version
+        return record
+
+    async def policy(self) -> PolicyRecord:
+        """Read the whole policy as it stands at one moment, without counting it as seen: for onlookers."""
+        async with self._reading() as connection:
+            return PolicyRecord(
+                revision=await rows.read_revision(connection),
+                topics=await rows.read_topics(connection),
+                certificate=await rows.active_certificate(connection),
+            )
+
+    async def topics(self) -> tuple[ForgetTopic, ...]:
+        """Return all topics, active or not, in the order of their ids."""
+        async with self._reading() as connection:
+            return await rows.read_topics(connection)
+
+    async def topic(self, topic_id: str) -> ForgetTopic:
+        """Return one topic. Raises ``NotFound``."""
+        async with self._reading() as connection:
+            return await rows.read_topic(connection, topic_id)
+
+    async def add(self, *topics: ForgetTopic) -> int:
+        """Add one topic, or several: all or none. Raises ``Conflict`` for an id taken, or given twice."""
+        async with self._writing() as (connection, revision):
+            await rows.insert_topics(connection, topics, self._clock())
+        return revision
+
+    async def replace(self, topic_id: str, topic: ForgetTopic) -> int:
+        """Put a topic in place of the one with its id.
+
+        Raises ``NotFound``, or ``InvalidInput`` where the two ids differ.
+        """
+        if topic.topic.id != topic_id:
+            raise InvalidInput("a topic keeps its id; remove it and add it under the new one", param="id")
+        async with self._writing() as (connection, revision):
+            await rows.change_topic(connection, topic_id, rows.topic_values(topic), self._clock())
+        return revision
+
+    async def remove(self, topic_id: str) -> int:
+        """Delete a topic. Raises ``NotFound``."""
+        async with self._writing() as (connection, revision):
+            await rows.remove_topic(connection, topic_id)
+        return revision
+
+    async def set_active(self, topic_id: str, active: bool) -> int:
+        """Begin or cease to forget a topic. Raises ``NotFound``."""
+        async with self._writing() as (connection, revision):
+            await rows.change_topic(connection, topic_id, {"active": active}, self._clock())
+        return revision
+
+    async def put_certificate(self, certificate_id: str, body: Mapping[str, Any]) -> int:
+        """Keep a certificate without activating it; the same one again is no error.
+
+        Raises ``Conflict`` where the id already stands for another body.
+        """
+        async with self._writing() as (connection, revision):
+            await rows.insert_certificate(connection, certificate_id, body, self._clock())
+        return revision
+
+    async def activate_certificate(self, certificate_id: str) -> int:
+        """Make one certificate the active one, in place of any other. Raises ``NotFound``."""
+        async with self._writing() as (connection, revision):
+            await rows.activate_certificate(connection, certificate_id)
+        return revision
+
+    async def deactivate_certificate(self) -> int:
+        """Leave no certificate active."""
+        async with self._writing() as (connection, revision):
+            await rows.deactivate_certificates(connection)
+        return revision
+
+    async def active_certificate(self) -> dict[str, Any] | None:
+        """Return the active certificate's body, or None."""
+        async with self._reading() as connection:
+            return await rows.active_certificate(connection)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        async with _transaction(self._engine, self.path, {}) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[tuple[AsyncConnection, int]]:
+        async with _transaction(self._engine, self.path, WRITES) as connection:
+            yield connection, await rows.bump_revision(connection)
+
+
+@asynccontextmanager
+async def _transaction(
+    engine: AsyncEngine, path: Path, options: Mapping[str, Any]
+) -> AsyncIterator[AsyncConnection]:
+    """Commit at the end, roll back on any exception, and turn what the database says into ``StoreError``."""
+    try:
+        async with engine.execution_options(**options).begin() as connection:
+            yield connection
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise store_error(error, path) from error
+    except ValueError as error:  # a row that makes no topic, JSON that is none, a pool that is closed
+        raise StoreError(f"the database {path} holds what Lethe did not write; put back a copy") from error
