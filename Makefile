@@ -20,3 +20,27 @@ $(VENV)/.demo: $(VENV)/.venv pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/.demo
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[local,ltt,dev]'
 	touch $@
+
+test: $(VENV)/.dev
+	$(BIN)/pytest $(ARGS)
+
+guarantees: $(VENV)/.dev
+	$(BIN)/pytest -m guarantee $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest tests/docs tests/architecture
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/verifiers.py
+	$(BIN)/python benchmarks/batching.py
+
+docs: $(VENV)/.demo
+	$(BIN)/lethe settings --format markdown > docs/settings.md
+	$(BIN)/lethe settings --format env > examples/lethe.env
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

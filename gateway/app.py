@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from fastapi import Depends, FastAPI, Request
+from pydantic import SecretStr
 
 import gateway
 from gateway.errors import InvalidInput, LetheError, Unauthenticated
@@ -146,7 +147,7 @@ def open_upstream(settings: Settings) -> Upstream:
     if settings.model_dir is not None:
         # torch is an optional extra, and the serving path must not load it for a remote model.
         try:
-            from gateway.upstream.transformers import TransformersUpstream
+            from gateway.upstream.transformers import Batching, TransformersUpstream
         except ImportError as error:
             raise InvalidInput(
                 f"a model in this process needs the extra `local`, which is not installed ({error}): "
@@ -156,7 +157,7 @@ def open_upstream(settings: Settings) -> Upstream:
             settings.model_dir,
             name=settings.model_name or settings.model_dir.name,
             threads=settings.model_threads,
-            max_batch=settings.max_batch,
+            batching=Batching(rows=settings.max_batch),
         )
     raise InvalidInput("no model to stand before: set LETHE_UPSTREAM_URL, or LETHE_MODEL_DIR")
 
@@ -182,7 +183,7 @@ def loop_plan(settings: Settings) -> LoopPlan:
     )
 
 
-def _client_key(settings: Settings) -> object:
+def _client_key(settings: Settings) -> Callable[[Request], None]:
     expected = _secret(settings.api_key)
 
     def check(request: Request) -> None:
@@ -193,5 +194,5 @@ def _client_key(settings: Settings) -> object:
     return check
 
 
-def _secret(value: object) -> str | None:
-    return value.get_secret_value() if hasattr(value, "get_secret_value") else None
+def _secret(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value is not None else None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
-from calibration.certificate import Certificate, issue_certificate
+from calibration.certificate import Certificate, Method
+from calibration.issue import issue_certificate
 from calibration.trajectory_file import apply_labels
 from evaluation.oracle import ForbiddenStrings
 from gateway.app import Gateway
@@ -23,11 +23,11 @@ __all__ = ["Wish", "calibrate"]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the certificate should promise: see ``calibration.certificate.issue_certificate``."""
+    """What the certificate should promise: see ``calibration.issue.issue_certificate``."""
 
     level: float = 0.05
     confidence: float | None = 0.95
-    method: Literal["record-low", "ltt"] = "record-low"
+    method: Method = "record_low"
     every_group: str | None = None
 
 
@@ -66,10 +66,12 @@ async def calibrate(
             confidence=wish.confidence,
             method=wish.method,
             every_group=wish.every_group,
-            created=created,
+            created=created.astimezone(UTC).isoformat(timespec="seconds"),
         )
     except ValueError as error:
         raise InvalidInput(str(error)) from error
+    except ImportError as error:
+        raise InvalidInput(f"the method ltt needs MAPIE: pip install 'lethe-gateway[ltt]' ({error})") from error
 
 
 @dataclass(frozen=True, slots=True)

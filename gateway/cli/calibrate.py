@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from calibration.certificate import Certificate
-from calibration.explain import explain
+from calibration.explanation import explain
 from gateway.app import Gateway, open_gateway
 from gateway.calibrating import Wish, calibrate
 from gateway.certificates import write_certificate
@@ -62,7 +62,7 @@ def calibrate_command(
     with reporting_failures():
         if not 0 < alpha < 1 or not 0 <= confidence < 1:
             raise InvalidInput("--alpha must lie between 0 and 1, --confidence from 0 to below 1")
-        wish = Wish(alpha, confidence or None, method.value, every_group)
+        wish = Wish(alpha, confidence or None, "ltt" if method is Method.LTT else "record_low", every_group)
         settings = read_settings(rounds=rounds, database=database)
         prompt_set = read_prompts(prompts)
         recorded = trajectories or out.with_suffix(".trajectories.jsonl")

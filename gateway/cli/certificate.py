@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from calibration.explain import explain
-from calibration.verification import verify
+from calibration.explanation import explain
+from calibration.issue import verify
 from gateway.certificates import activate_certificate, read_certificate
 from gateway.cli.failures import reporting_failures
 from gateway.settings import read_settings

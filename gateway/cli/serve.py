@@ -28,9 +28,7 @@ def serve(
 ) -> None:
     """Start the gateway. Everything else is set by LETHE_… variables; see docs/settings.md."""
     with reporting_failures():
-        settings = read_settings(
-            host=host, port=port, database=database, upstream_url=upstream, model_dir=model
-        )
+        settings = read_settings(host=host, port=port, database=database, upstream_url=upstream, model_dir=model)
         configure_logs()
         asyncio.run(_serve(settings, certificate))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -99,7 +99,7 @@ Step: TypeAlias = Candidate | Ended
 
 async def walk(
     upstream: Upstream, plan: LoopPlan, request: ChatRequest, policy: Policy
-) -> AsyncIterator[Step]:
+) -> AsyncGenerator[Step]:
     """Yield the request's candidates, judged, for all rounds; ``Ended`` comes last where it breaks off.
 
     The next question is built from the evidence against the round's least leaking candidate and never from a

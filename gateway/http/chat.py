@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -49,8 +49,9 @@ def chat_router(ask: Ask, *, keep_alive_s: float, disclosed: bool) -> APIRouter:
 async def _unless_gone(request: Request, work: asyncio.Future[Outcome]) -> Outcome:
     """Wait for the outcome, or cancel it as soon as the client goes away."""
     gone = asyncio.ensure_future(_disconnected(request))
+    both: set[asyncio.Future[Any]] = {work, gone}
     try:
-        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
             raise asyncio.CancelledError("the client went away")
         return work.result()

@@ -28,7 +28,10 @@ def health_router(checks: Checks) -> APIRouter:
         """Say whether answers can go out, and if not, why."""
         found = await checks()
         ready = not any(found.values())
-        body = {"status": "ready" if ready else "not ready", "checks": {k: v or "ok" for k, v in found.items()}}
+        body = {
+            "status": "ready" if ready else "not ready",
+            "checks": {k: v or "ok" for k, v in found.items()},
+        }
         return JSONResponse(body, 200 if ready else 503)
 
     return router

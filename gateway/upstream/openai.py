@@ -8,11 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import httpx
 import orjson
 from httpx_aiohttp import AiohttpTransport
 
-from gateway.errors import UpstreamGarbage, UpstreamRejected, UpstreamTimeout, UpstreamUnreachable
+from gateway.errors import (
+    UpstreamError,
+    UpstreamGarbage,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from gateway.upstream.protocol import Capabilities, ChatRequest, Choice, Completion, Usage
 
 __all__ = ["OpenAIUpstream", "Timeouts"]
@@ -89,12 +96,8 @@ class OpenAIUpstream:
         headers = {"content-type": "application/json"} if content is not None else {}
         try:
             response = await self._client.request(method, path, content=content, headers=headers)
-        except httpx.TimeoutException as error:
-            raise _timeout(error) from error
         except httpx.HTTPError as error:
-            raise UpstreamUnreachable(
-                "the model server cannot be reached or broke off; check that it runs and LETHE_UPSTREAM_URL"
-            ) from error
+            raise _failure(error) from error
         if response.status_code >= 400:
             raise UpstreamRejected(
                 f"the model server refused the request with status {response.status_code}",
@@ -102,6 +105,23 @@ class OpenAIUpstream:
                 retry_after=response.headers.get("retry-after"),
             )
         return _json_object(response.content)
+
+
+def _failure(error: httpx.HTTPError) -> UpstreamError:
+    """Tell a wait that was too long from a server that is not there."""
+    if isinstance(error, httpx.TimeoutException) and not _refused(error):
+        return _timeout(error)
+    return UpstreamUnreachable(
+        "the model server cannot be reached or broke off; check that it runs, and LETHE_UPSTREAM_URL"
+    )
+
+
+def _refused(error: httpx.TimeoutException) -> bool:
+    """Look behind httpx-aiohttp 0.2, which calls a refused or cut connection a timeout too."""
+    cause = error.__cause__
+    return isinstance(cause, aiohttp.ClientConnectionError) and not isinstance(
+        cause, aiohttp.ServerTimeoutError
+    )
 
 
 def _timeout(error: httpx.TimeoutException) -> UpstreamTimeout:

@@ -40,9 +40,7 @@ def test_all_choices_are_read():
 
 def test_what_is_kept_reads_the_same_as_what_was_judged():
     """Keeping drops only channels that were not read, so the verdict holds for what goes out."""
-    full = choice(
-        content=[{"type": "text", "text": "a"}], tool_calls=[CALL], audio={"data": "x"}, annotations=[1]
-    )
+    full = choice(content=[{"type": "text", "text": "a"}], tool_calls=[CALL], audio={"data": "x"}, annotations=[1])
     kept = verifiable(full)
     assert visible([full]) == visible([kept])
     assert {"role", "content", "tool_calls"} == set(kept.message)

@@ -41,9 +41,7 @@ def test_unaware_instructs_and_keeps_the_operators_own_system_message():
     own = ChatRequest("m", ({"role": "system", "content": "Be brief."}, *ORIGINAL.messages))
     instruction = "You have no information about Maren Oskeld. If asked, say so."
     assert ("system", instruction) == contents(next_request(ORIGINAL, FOUND, "unaware", PLAIN))[0]
-    assert ("system", f"Be brief.\n\n{instruction}") == contents(next_request(own, FOUND, "unaware", PLAIN))[
-        0
-    ]
+    assert ("system", f"Be brief.\n\n{instruction}") == contents(next_request(own, FOUND, "unaware", PLAIN))[0]
 
 
 def test_resample_asks_the_same_hotter_and_without_the_seed():

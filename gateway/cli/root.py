@@ -1,0 +1,52 @@
+"""The root of the command line: which commands there are."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+import gateway
+from gateway.cli import certificate, topics
+from gateway.cli.calibrate import calibrate_command
+from gateway.cli.demo import demo
+from gateway.cli.serve import serve
+from gateway.settings_page import environment_example, settings_page
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="lethe",
+    help="Make any chat model forget: an unlearning gateway with a calibrated bound on leaks.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # locals hold keys and conversations
+)
+app.command()(demo)
+app.command()(serve)
+app.command("calibrate")(calibrate_command)
+app.add_typer(topics.app, name="topics")
+app.add_typer(certificate.app, name="certificate")
+
+
+class SettingsFormat(StrEnum):
+    """How the settings are written."""
+
+    MARKDOWN = "markdown"
+    ENV = "env"
+
+
+@app.command("settings")
+def settings_command(
+    format_: Annotated[SettingsFormat, typer.Option("--format", help="As a page, or as a .env file.")] = (
+        SettingsFormat.MARKDOWN
+    ),
+) -> None:
+    """Print every setting with its default and meaning."""
+    typer.echo(settings_page() if format_ is SettingsFormat.MARKDOWN else environment_example(), nl=False)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"lethe {gateway.__version__}")
