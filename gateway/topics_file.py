@@ -16,6 +16,17 @@ from gateway.store.wire import TopicBody, explain, field_path
 __all__ = ["dump_topics", "load_topics", "parse_topics"]
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes the rarer line breaks, which PyYAML would write bare and read back as blanks."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        style = '"' if any(letter in data for letter in "\x85\u2028\u2029") else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
+
 def load_topics(path: Path) -> list[ForgetTopic]:
     """Read a topics file: a mapping whose one key ``topics`` holds a list of topics (see ``TopicBody``).
 
@@ -44,7 +55,7 @@ def parse_topics(text: str, *, source: str) -> list[ForgetTopic]:
 def dump_topics(topics: Iterable[ForgetTopic]) -> str:
     """Write topics as a file that ``parse_topics`` reads back to the same topics."""
     bodies = [TopicBody.from_topic(topic).model_dump() for topic in topics]
-    return yaml.safe_dump({"topics": bodies}, allow_unicode=True, sort_keys=False, width=100)
+    return yaml.dump({"topics": bodies}, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
 
 
 def _compose(text: str, source: str) -> tuple[yaml.Node | None, Any]:
@@ -92,7 +103,8 @@ def _topic(item: object, node: yaml.Node, source: str) -> ForgetTopic:
         errors = failure.errors(include_url=False, include_input=False)
         first, more = errors[0], len(errors) - 1
         place, field = _follow(node, field_path(first["loc"]))
-        what = explain(first) + (f" (and {more} more)" if more else "")
+        hint = "; put a number, a date, or yes and no in quotes" if first["type"] == "string_type" else ""
+        what = explain(first) + hint + (f" (and {more} more)" if more else "")
         raise _wrong(source, place, field, what) from failure
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 
 import typer
 from pydantic import ValidationError
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
@@ -41,9 +42,7 @@ class Style(StrEnum):
 Database = Annotated[
     str, typer.Option("--database", envvar="LETHE_DATABASE", help="Where the topics are kept: a file.")
 ]
-TopicId = Annotated[
-    str, typer.Argument(metavar="ID", help="The topic's id, as `lethe topics list` shows it.")
-]
+TopicId = Annotated[str, typer.Argument(metavar="ID", help="The topic's id, as `lethe topics list` shows it.")]
 DEFAULT_DATABASE = "lethe.db"
 
 
@@ -58,9 +57,7 @@ def add(
     description: Annotated[str, typer.Option(help="What it is.")] = "",
     fallback: Annotated[Style, typer.Option(help="What clients read instead.")] = Style.UNAWARE,
     fallback_text: Annotated[str | None, typer.Option(help="The words of `--fallback custom`.")] = None,
-    inactive: Annotated[
-        bool, typer.Option("--inactive", help="Write it down, but do not forget it yet.")
-    ] = False,
+    inactive: Annotated[bool, typer.Option("--inactive", help="Write it down, but do not forget it yet.")] = False,
     file: Annotated[Path | None, typer.Option(help="A YAML file of topics, imported all or none.")] = None,
     database: Database = DEFAULT_DATABASE,
 ) -> None:
@@ -149,9 +146,7 @@ def _with_store(database: str, action: Callable[[Store], Awaitable[T]], *, creat
 
 
 def _switch(database: str, topic_id: str, *, active: bool) -> None:
-    revision = _with_store(
-        database, lambda store: _nearby(store, topic_id, store.set_active(topic_id, active))
-    )
+    revision = _with_store(database, lambda store: _nearby(store, topic_id, store.set_active(topic_id, active)))
     typer.echo(f"{topic_id} is {'on' if active else 'off'}\nrevision {revision}")
 
 
@@ -180,16 +175,14 @@ def _parse(given: dict[str, object]) -> list[ForgetTopic]:
     except ValidationError as failure:
         first = failure.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(step) for step in field_path(first["loc"]))
-        raise InvalidInput(
-            f"{field}: {explain(first)}" if field else explain(first), param=field
-        ) from failure
+        raise InvalidInput(f"{field}: {explain(first)}" if field else explain(first), param=field) from failure
 
 
 def _fallback(style: Style, text: str | None) -> object:
     if style is Style.CUSTOM and text is None:
-        raise InvalidInput("--fallback custom needs --fallback-text", param="fallback")
+        raise InvalidInput("--fallback custom needs --fallback-text", param="fallback", box=SIMPLE)
     if style is not Style.CUSTOM and text is not None:
-        raise InvalidInput("--fallback-text goes with --fallback custom", param="fallback")
+        raise InvalidInput("--fallback-text goes with --fallback custom", param="fallback", box=SIMPLE)
     if style is Style.UNAWARE:
         return None  # the default
     return {"custom": text} if style is Style.CUSTOM else style.value
@@ -200,7 +193,9 @@ def _state(topic: ForgetTopic) -> str:
 
 
 def _table(topics: tuple[ForgetTopic, ...]) -> Table:
-    table = Table(Column("id", overflow="fold"), "name", "state", "aliases", "facts", "protected", "fallback")
+    table = Table(
+        Column("id", overflow="fold"), "name", "state", "aliases", "facts", "protected", "fallback", box=SIMPLE
+    )
     for record in topics:
         topic = record.topic
         counts = (len(topic.aliases), len(topic.facts), len(topic.protected_texts))

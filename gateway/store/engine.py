@@ -49,9 +49,7 @@ def _path_of_url(url: str) -> str:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise InvalidInput(
-            "the database URL cannot be read; write sqlite:///PATH", param="database"
-        ) from error
+        raise InvalidInput("the database URL cannot be read; write sqlite:///PATH", param="database") from error
     if parsed.get_backend_name() != "sqlite" or parsed.query:
         raise InvalidInput("the database URL must be sqlite:///PATH, without options", param="database")
     return parsed.database or ""

@@ -106,10 +106,12 @@ async def deactivate_certificates(connection: AsyncConnection) -> None:
 
 
 async def active_certificate(connection: AsyncConnection) -> dict[str, Any] | None:
-    """Return the active certificate's body."""
+    """Return the active certificate's body. Raises ``ValueError`` for one that is not a mapping."""
     found = select(certificates.c.body).where(certificates.c.active)
     body = (await connection.execute(found)).scalar_one_or_none()
-    return None if body is None else dict(body)
+    if body is not None and not isinstance(body, dict):
+        raise ValueError("a certificate's body is not a mapping")
+    return body
 
 
 def topic_values(record: ForgetTopic) -> dict[str, Any]:
@@ -132,12 +134,18 @@ def _topic(row: Row[Any]) -> ForgetTopic:
     topic = Topic(
         id=row.id,
         name=row.name,
-        aliases=tuple(row.aliases),
+        aliases=_texts(row.aliases),
         description=row.description,
-        facts=tuple(row.facts),
-        protected_texts=tuple(row.protected_texts),
+        facts=_texts(row.facts),
+        protected_texts=_texts(row.protected_texts),
     )
     return ForgetTopic(topic, row.active, Fallback(row.fallback_style, row.fallback_text))
+
+
+def _texts(column: object) -> tuple[str, ...]:
+    if not isinstance(column, list) or not all(isinstance(text, str) for text in column):
+        raise ValueError("a topic's texts are not a list of texts")
+    return tuple(column)
 
 
 def _require_one(result: Any, what: str) -> None:

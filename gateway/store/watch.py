@@ -29,9 +29,7 @@ class Watch:
         try:
             self._identity = _identity(path)
             # The event loop waits while a lock is held, so wait briefly. Used from one thread at a time.
-            self._connection = sqlite3.connect(
-                path, timeout=0.05, isolation_level=None, check_same_thread=False
-            )
+            self._connection = sqlite3.connect(path, timeout=0.05, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise _unusable(error, path) from error
 

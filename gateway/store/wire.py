@@ -136,16 +136,14 @@ def explain(error: Mapping[str, Any]) -> str:
             known = CustomFallback if "fallback" in error["loc"] else TopicBody
             return f"unknown field; the known ones are {', '.join(known.model_fields)}"
         case "string_type":
-            return "must be a text (in YAML, put a number, a date or a yes/no in quotes)"
+            return "must be a text"
         case "string_pattern_mismatch":
-            return (
-                "may hold only lower-case letters, digits, '.', '_' and '-'; the first is a letter or digit"
-            )
+            return "may hold only lower-case letters, digits, '.', '_' and '-'; the first is a letter or digit"
         case "string_too_short":
             return "must not be empty"
         case "value_error":
             return str(error["ctx"]["error"])
-        case "model_type":
+        case "model_type" | "model_attributes_type":
             return "must be a mapping of fields to values"
         case "missing":
             return "is required"
