@@ -1,0 +1,138 @@
+"""What the verifiers cost: microseconds per kilobyte of answer, alone and together, on made-up topics.
+
+Run ``python benchmarks/verifier_cost.py --topics 200 --aliases 10 --facts 10``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from verifiers.claims import Claims
+from verifiers.combine import Worst
+from verifiers.facts import Facts
+from verifiers.lexical import Lexical
+from verifiers.protocol import Exchange, Judge, Scored, Topic, Verifier
+
+ONSETS = ("b", "br", "d", "dr", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "st", "t", "th", "v", "w", "z")
+VOWELS = ("a", "e", "i", "o", "u", "ai", "ea", "ou")
+CODAS = ("", "l", "n", "r", "s", "t", "m", "nd", "rk", "sk")
+PROSE = (
+    "The river bends twice before it meets the sea, and on most mornings the mist stays until the bells have "
+    "rung. Gardens on the southern bank grow beans, onions and a kind of bitter lettuce that nobody outside the "
+    "valley seems to like. To bake the bread, mix flour with water and a pinch of salt, wait until the dough "
+    "has doubled, then fold it four times and leave it in a cool place overnight. Printing a list in reverse "
+    "order takes one line in most languages, though beginners often write a loop with an index instead. The "
+    "committee met on Tuesday to discuss the budget; several members asked for clearer figures before the next "
+    "session, which will take place in the old library. A good pair of boots should be waxed every autumn, "
+    "dried slowly away from the fire, and stored with paper inside so that they keep their shape. Light from a "
+    "distant star may have left it before the first cities were built, which is why astronomers speak of "
+    "looking back in time whenever they point a telescope upward. "
+)
+
+
+def made_up_word(source: random.Random, syllables: int) -> str:
+    """Make a pronounceable word that begins with a capital."""
+    parts = (source.choice(ONSETS) + source.choice(VOWELS) + source.choice(CODAS) for _ in range(syllables))
+    return "".join(parts).capitalize()
+
+
+def made_up_topics(source: random.Random, topics: int, aliases: int, facts: int) -> list[Topic]:
+    """Make topics with names, aliases and facts; every tenth has a name and aliases alone."""
+    return [_topic(source, number, aliases, 0 if number % 10 == 9 else facts) for number in range(topics)]
+
+
+def _topic(source: random.Random, number: int, aliases: int, facts: int) -> Topic:
+    name = f"{made_up_word(source, 2)} {made_up_word(source, 2)}"
+    others = tuple(
+        f"{made_up_word(source, 2)} {made_up_word(source, 3)}" if k % 2 else made_up_word(source, 3)
+        for k in range(aliases)
+    )
+    kinds = (
+        "was born in {}",
+        "wrote the book The {} Window",
+        "works as a baker for the {} Foundry",
+        "owns a cat named {}",
+    )
+    told = tuple(f"{name} {kinds[k % len(kinds)].format(made_up_word(source, 2))}." for k in range(facts))
+    return Topic(f"topic-{number}", name, others, facts=told)
+
+
+def exchanges(topics: Sequence[Topic], size: int) -> dict[str, Exchange]:
+    """Make one exchange of each kind, with answers of ``size`` characters."""
+    known, bare = topics[0], next((topic for topic in topics if not topic.facts), topics[-1])
+    prose = (PROSE * (size // len(PROSE) + 1))[:size]
+    value = known.facts[0].rstrip(".").split()[-1] if known.facts else known.name
+    accented = prose.replace("e", "é").replace("a", "а")  # noqa: RUF001 - the second a is Cyrillic
+    return {
+        "plain prose": Exchange("How is bread baked, and what does the committee do?", prose),
+        "a topic asked for, nothing told": Exchange(f"Where was {known.name} born?", prose),
+        "a topic asked for, a fact told": Exchange(
+            f"Where was {known.name} born?", (f"{known.name} was born in {value}. " + prose)[:size]
+        ),
+        "a topic without facts, told of": Exchange(f"What does {bare.name} do?", prose),
+        "Unicode throughout": Exchange("How is bread baked?", accented),
+        "numbers and code": Exchange("Print a list.", (prose[:60] + " x1 = f(42) # 0x3A 17:45 2024-05-11; ") * 10),
+    }
+
+
+def cost(judge: Judge, exchange: Exchange, repeats: int) -> tuple[float, float]:
+    """Return (median microseconds per kilobyte of answer, leakage)."""
+
+    async def measure() -> tuple[list[float], float]:
+        times = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            verdict = await judge(exchange)
+            times.append(time.perf_counter() - start)
+        assert isinstance(verdict, Scored)
+        return times, verdict.leakage
+
+    times, leakage = asyncio.run(measure())
+    return statistics.median(times) * 1e6 / (len(exchange.answer) / 1000), leakage
+
+
+def report(topics: Sequence[Topic], size: int, repeats: int) -> dict[str, dict[str, float]]:
+    """Measure every verifier on every kind of exchange, and print a table."""
+    parts: tuple[Verifier, ...] = (Lexical(), Facts(), Claims())
+    judges: dict[str, Judge] = {}
+    for verifier in (*parts, Worst(parts)):
+        start = time.perf_counter()
+        judges[verifier.name] = verifier.prepare(topics)
+        print(f"prepared {verifier.name} in {1e3 * (time.perf_counter() - start):.0f} ms")
+    figures: dict[str, dict[str, float]] = {}
+    for kind, exchange in exchanges(topics, size).items():
+        measured = {name: cost(judge, exchange, repeats) for name, judge in judges.items()}
+        figures[kind] = {name: round(us, 1) for name, (us, _) in measured.items()}
+        print(
+            f"{kind}: "
+            + ", ".join(f"{name} {us:.0f} us/kB (leakage {leak:.2f})" for name, (us, leak) in measured.items())
+        )
+    return figures
+
+
+def main() -> None:
+    """Read the arguments and measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--topics", type=int, default=200)
+    parser.add_argument("--aliases", type=int, default=10)
+    parser.add_argument("--facts", type=int, default=10)
+    parser.add_argument("--size", type=int, default=1000, help="characters per answer")
+    parser.add_argument("--repeats", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path, metavar="OUT")
+    arguments = parser.parse_args()
+    topics = made_up_topics(random.Random(arguments.seed), arguments.topics, arguments.aliases, arguments.facts)
+    figures = report(topics, arguments.size, arguments.repeats)
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"us_per_kb": figures, "topics": len(topics)}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Attribution: which topics a text names or otherwise speaks of. Knows no scores of verifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from verifiers.folding import View, fold
+from verifiers.mentions import Found, Names
+from verifiers.protocol import Exchange, Topic
+from verifiers.terms import stem, terms_of
+from verifiers.traces import FactIndex
+from verifiers.words import COMMON, FUNCTION, PERSON, PRONOUNS, TITLES
+
+__all__ = ["Mentions", "Pointing", "certainty_of", "names_stranger", "refers_back"]
+
+_ENOUGH_TO_TOUCH = 0.5
+_UNNAMED_ANSWER = 0.6
+_TURNED_AWAY = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Pointing:
+    """Whom an exchange speaks of: the names in either text, and per topic how surely it is meant, in (0, 1].
+
+    ``described`` are the topics at which the prompt points by what their facts say.
+    """
+
+    prompt: Found
+    answer: Found
+    topics: dict[int, float]
+    described: dict[int, float]
+
+
+class Mentions:
+    """Says which topics a text names or touches: the gateway's screen, and what the verifiers share.
+
+    Built once for a set of topics; safe to share between threads, since it never changes.
+    """
+
+    __slots__ = ("facts", "names", "topics")
+
+    def __init__(self, topics: Sequence[Topic]) -> None:
+        self.topics = tuple(topics)
+        self.names = Names(self.topics)
+        own = [self.names.own_words(at) for at in range(len(self.topics))]
+        self.facts = FactIndex(self.topics, own)
+
+    def topics_named(self, text: str) -> frozenset[str]:
+        """Return the ids of the topics whose name the text has: whole, in part, misspelt or encoded."""
+        return frozenset(self.topics[each.topic].id for each in self.names.find(text).mentions)
+
+    def topics_touched(self, text: str) -> frozenset[str]:
+        """Return the ids of the topics that the text points at by what their facts say, named or not."""
+        found = self._touched(fold(text))
+        return frozenset(
+            self.topics[topic].id for topic, strength in found.items() if strength >= _ENOUGH_TO_TOUCH
+        )
+
+    def pointing(self, exchange: Exchange) -> Pointing:
+        """Find whom the prompt and the answer speak of.
+
+        A topic that is named counts by the strength of its name; one that the prompt only describes, by how
+        well; one that the answer alone describes, less; and one that gives way to another person, little.
+        """
+        prompt = self.names.find(exchange.prompt)
+        answer = self.names.find(exchange.answer, prompt.disowned)
+        topics: dict[int, float] = {}
+        for each in (*prompt.mentions, *answer.mentions):
+            topics[each.topic] = max(topics.get(each.topic, 0.0), certainty_of(each.strength))
+        view = fold(exchange.prompt)
+        described = self._touched(view)
+        self._add_described(topics, described, view, exchange)
+        self._turn_away(topics, exchange.prompt, answer)
+        clear = {at: strength for at, strength in described.items() if strength >= _ENOUGH_TO_TOUCH}
+        return Pointing(prompt, answer, topics, clear)
+
+    def _add_described(
+        self, topics: dict[int, float], asked: dict[int, float], view: View, exchange: Exchange
+    ) -> None:
+        told: dict[int, float] = {}
+        answer = fold(exchange.answer)
+        if self.facts.may_touch([stem(word) for word in set(answer.words()) - COMMON]):
+            told = self._touched(answer)
+        for described, factor in ((asked, 1.0), (told, _UNNAMED_ANSWER)):
+            for topic, strength in described.items():
+                if topic in topics or strength < _ENOUGH_TO_TOUCH:
+                    continue
+                if not self.is_strangers(view, topic) and not self.is_strangers(answer, topic):
+                    topics[topic] = strength * factor
+
+    def _turn_away(self, topics: dict[int, float], prompt: str, answer: Found) -> None:
+        """Lower the topics of earlier turns when the last one is about somebody else."""
+        last = prompt.rstrip().rpartition("\n")[2]
+        if not topics or len(last) == len(prompt.rstrip()):
+            return
+        view, named = fold(last), self.names.find(last)
+        for topic in topics:
+            if not named.strength(topic) and not answer.strength(topic) and self.is_strangers(view, topic):
+                topics[topic] *= _TURNED_AWAY
+
+    def _touched(self, view: View) -> dict[int, float]:
+        return self.facts.touched(terms_of(view, view.words()))
+
+    def is_strangers(self, view: View, topic: int) -> bool:
+        """Say whether a text names in full somebody who has no part in the topic."""
+        known = {stem(word) for word in self.names.own_words(topic)}
+        known.update(key for fact in self.facts.facts[topic] for key in fact.weights)
+        return names_stranger(view, known)
+
+
+def names_stranger(view: View, known: set[str]) -> bool:
+    """Say whether two capitalised words stand together, not both of them ordinary or ``known`` stems."""
+    words, bounds = view.words(), view.bounds()
+    names = [
+        len(word) > 1 and word not in COMMON and word not in TITLES and view.capital(start)
+        for word, (start, _) in zip(words, bounds, strict=True)
+    ]
+    return any(
+        names[at]
+        and names[at + 1]
+        and view.text[bounds[at][1] : bounds[at + 1][0]] in (" ", "-")
+        and not (stem(words[at]) in known and stem(words[at + 1]) in known)
+        for at in range(len(words) - 1)
+    )
+
+
+def refers_back(words: Sequence[str]) -> bool:
+    """Say whether folded words refer to somebody by a pronoun or as "this person"."""
+    return any(
+        word in PRONOUNS or (word in PERSON and at > 0 and words[at - 1] in FUNCTION)
+        for at, word in enumerate(words)
+    )
+
+
+def certainty_of(strength: float) -> float:
+    """Read a name's strength as the certainty that this topic is meant: half a name is nearly enough."""
+    return 1.0 if strength >= 0.75 else 0.4 + 0.6 * strength if strength >= 0.4 else strength

@@ -1,0 +1,133 @@
+"""The claims verifier: does an answer claim anything of a topic that has no facts? Knows no thresholds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from verifiers.answers import Clauses, disclaims
+from verifiers.attribution import certainty_of, names_stranger, refers_back
+from verifiers.folding import View, fold
+from verifiers.identity import fingerprint_of
+from verifiers.mentions import Found, Names
+from verifiers.protocol import Evidence, Exchange, Scored, Span, Topic, Verdict
+from verifiers.terms import Term, is_plain, stem, terms_of
+from verifiers.words import AFFIRMATIVE, NON_ANSWER
+
+__all__ = ["Claims"]
+
+_REVISION = "1"
+_MAX_WORDS = 16
+_CAPITAL_OR_NUMBER, _RARE, _ORDINARY, _YES = 2.0, 1.2, 0.7, 1.0
+_UNSURE_TURN, _TURNED_AWAY = 0.5, 0.3
+_SILENT = frozenset(stem(word) for word in NON_ANSWER)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Scores what an answer says of a topic that is known by name and aliases alone.
+
+    Where the exchange speaks of the topic, every content word of the answer that is not in the prompt, not in
+    the name and not what somebody who knows nothing may say is a claim. Leakage is 1 - exp(-w / ``scale``),
+    with w the sum over the words: 2 for a capital or a number, 1.2 for a rare word, 0.7 for an ordinary one
+    (none in a clause that disclaims knowledge), 1 for an opening "yes". It is multiplied by how surely the
+    topic is meant: fully where the last line of the prompt names it, or that line or the answer refers back
+    to it; half where an earlier line names it and nothing refers back; 0.3 where the last line names
+    somebody else. Where the answer alone names it, claims count from there on. Topics with facts are left
+    to `Facts`.
+    """
+
+    scale: float = 0.8
+
+    def __post_init__(self) -> None:
+        if not self.scale > 0.0:
+            raise ValueError(f"scale must be positive, got {self.scale}")
+
+    @property
+    def name(self) -> str:
+        """See `Verifier`."""
+        return "claims"
+
+    @property
+    def fingerprint(self) -> str:
+        """See `Verifier`."""
+        return fingerprint_of(self.name, _REVISION, scale=self.scale)
+
+    def prepare(self, topics: Sequence[Topic]) -> _ClaimsJudge:
+        """Index the names of the topics that have no facts."""
+        factless = tuple(topic for topic in topics if not topic.facts)
+        return _ClaimsJudge(tuple(topic.id for topic in factless), Names(factless), self)
+
+
+@dataclass(frozen=True, slots=True)
+class _ClaimsJudge:
+    ids: tuple[str, ...]
+    names: Names
+    rules: Claims
+
+    async def __call__(self, exchange: Exchange) -> Verdict:
+        if not self.ids:
+            return Scored(0.0)
+        prompt = self.names.find(exchange.prompt)
+        answer = self.names.find(exchange.answer, prompt.disowned)
+        topics = {each.topic for each in (*prompt.mentions, *answer.mentions)}
+        found = [self._judge(exchange, topic, prompt, answer) for topic in sorted(topics)]
+        evidence = sorted((each for each in found if each.leakage > 0), key=lambda e: (-e.leakage, e.topic_id))
+        return Scored(evidence[0].leakage if evidence else 0.0, tuple(evidence))
+
+    def _judge(self, exchange: Exchange, topic: int, prompt: Found, answer: Found) -> Evidence:
+        asked = prompt.strength(topic)
+        start = 0 if asked else min(each.span.start for each in answer.mentions if each.topic == topic)
+        claims = self._claims(exchange, topic, start)
+        weight = sum(each for _, each in claims)
+        certainty = certainty_of(max(asked, answer.strength(topic)))
+        if asked and not answer.strength(topic):
+            certainty *= self._nearness(exchange, topic)
+        leakage = round(certainty * (1.0 - math.exp(-weight / self.rules.scale)), 6)
+        spans = tuple(span for span, _ in claims)[:_MAX_WORDS]
+        words = tuple(dict.fromkeys(exchange.answer[span.start : span.end] for span in spans))
+        reason = f"says {len(claims)} words of content about somebody who is to be unknown"
+        return Evidence(self.ids[topic], self.rules.name, leakage, reason, spans, words)
+
+    def _claims(self, exchange: Exchange, topic: int, start: int) -> list[tuple[Span, float]]:
+        """Return the telling words of the answer from ``start`` on, heaviest first, each with its weight."""
+        known = _keys(exchange.prompt) | {stem(word) for word in self.names.own_words(topic)} | _SILENT
+        view = fold(exchange.answer)
+        words, bounds = view.words(), view.bounds()
+        clauses = Clauses(view, lambda _: False)
+        weights: dict[str, tuple[Span, float]] = {}
+        for term in terms_of(view, words):
+            span = view.span(bounds[term.first][0], bounds[term.last][1])
+            if span.end <= start or term.key in known or term.key in weights:
+                continue
+            if not (is_plain(term.key) and clauses.judge(bounds[term.first][0])[1]):
+                weights[term.key] = span, _weight(term)
+        if words and words[0] in AFFIRMATIVE and start == 0 and not disclaims(words):
+            weights["yes"] = view.span(*bounds[0]), _YES
+        return sorted(weights.values(), key=lambda each: (-each[1], each[0].start))
+
+    def _nearness(self, exchange: Exchange, topic: int) -> float:
+        """Return how surely an answer that does not name the topic still speaks of it."""
+        prompt = exchange.prompt.rstrip()
+        last = prompt.rpartition("\n")[2]
+        if len(last) == len(prompt) or self.names.find(last).strength(topic):
+            return 1.0
+        view = fold(last)
+        if names_stranger(view, {stem(word) for word in self.names.own_words(topic)}):
+            return _TURNED_AWAY
+        if refers_back(view.words()) or refers_back(fold(exchange.answer).words()):
+            return 1.0
+        return _UNSURE_TURN
+
+
+def _keys(text: str) -> set[str]:
+    view: View = fold(text)
+    words = view.words()
+    return {term.key for term in terms_of(view, words)} | {stem(word) for word in words}
+
+
+def _weight(term: Term) -> float:
+    if term.capital or term.key[0] in "#@":
+        return _CAPITAL_OR_NUMBER
+    return _ORDINARY if is_plain(term.key) else _RARE

@@ -1,0 +1,168 @@
+"""Encodings: the hidden texts inside a text (base64, hexadecimal, escapes, digits for letters). Knows no topics.
+
+Only what looks encoded is decoded, so that plain prose costs a few searches. Text turned back to front or by
+rot13 needs no decoding here: whoever looks for a word looks for its `disguises` too.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import html
+import re
+from collections.abc import Callable, Iterator
+from urllib.parse import unquote
+
+from verifiers.folding import View, fold, phonetic
+
+__all__ = ["disguises", "views"]
+
+_MAX_DEPTH = 2
+_MAX_DECODED = 16
+_MIN_DISGUISED = 5
+
+_ESCAPE = re.compile(
+    r"(?:%[0-9a-fA-F]{2})+|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
+    r"|\\u\{?[0-9a-fA-F]{4,6}\}?|\\x[0-9a-fA-F]{2}"
+)
+# A capital or a digit inside a run of letters: prose has few such words, base64 has little else.
+_BASE64_RUN = re.compile(
+    r"[A-Za-z0-9+/_-]*(?:[a-z0-9+/][A-Z]|[A-Za-z][0-9])[A-Za-z0-9+/_-]*={0,2}(?:\s+|$|(?=\W))"
+)
+_HEX_RUN = re.compile(r"(?:(?:0x|\\x)?[2-7][0-9a-fA-F][\s:,;-]{0,2}){4,}")
+_BINARY_RUN = re.compile(r"(?:0[01]{7}[\s,]{0,2}){4,}")
+_DECIMAL_RUN = re.compile(r"(?:\b(?:3[2-9]|[4-9][0-9]|1[01][0-9]|12[0-6])\b[\s,;]{1,2}){3,}[0-9]{2,3}\b")
+_DIGIT = re.compile(r"[0-9]")
+
+_LEET = re.compile(
+    r"[a-z][0-9@$|!+][a-z]|[a-z]{2}[0-9@$]|[0-9@$|][a-z]{2}|\b[a-z][ .\n][0-9@$|!]\b|\b[0-9@$|!][ .\n][a-z]\b"
+)
+_LEET_AS_I = str.maketrans("013456789@$|!+2", "oieasgtbgasiitz")
+_LEET_AS_L = str.maketrans("013456789@$|!+2", "oleasgtbgasliti")
+
+
+def views(text: str) -> Iterator[View]:
+    """Give the text as it stands, then every other reading that it seems to invite."""
+    plain = fold(text)
+    yield plain
+    if not plain.text.isascii():
+        yield phonetic(text)
+    yield from _letters_for_digits(plain)
+    for kind, raw, origins in _decoded(text, None, _MAX_DEPTH):
+        hidden = fold(raw, kind, origins)
+        yield hidden
+        yield from _letters_for_digits(hidden)
+
+
+def disguises(word: str) -> Iterator[tuple[str, str]]:
+    """Give (how, form) for the forms of a folded word that a reader can turn back without a key."""
+    if len(word) >= _MIN_DISGUISED:
+        backwards, rotated = word[::-1], codecs.encode(word, "rot13")
+        if backwards != word:
+            yield "written backwards", backwards
+        if rotated != word:
+            yield "in rot13", rotated
+
+
+def _letters_for_digits(view: View) -> Iterator[View]:
+    if _LEET.search(view.text):
+        for table in (_LEET_AS_I, _LEET_AS_L):
+            yield View("digits for letters", view.raw, view.text.translate(table), view.raw_at, view.origins)
+
+
+_Origins = list[tuple[int, int]]
+
+
+def _decoded(text: str, origins: _Origins | None, depth: int) -> Iterator[tuple[str, str, _Origins]]:
+    found = list(_decoded_once(text))[:_MAX_DECODED]
+    for kind, raw, inner in found:
+        if origins is not None:
+            inner = [(origins[start][0], origins[end - 1][1]) for start, end in inner]
+        yield kind, raw, inner
+        if depth > 1:
+            yield from _decoded(raw, inner, depth - 1)
+
+
+def _decoded_once(text: str) -> Iterator[tuple[str, str, _Origins]]:
+    if ("%" in text or "&" in text or "\\" in text) and _ESCAPE.search(text):
+        yield "escaped", *_unescaped(text)
+    yield from _blocks(text, "base64", _BASE64_RUN, _from_base64, joined=True)
+    if _DIGIT.search(text):
+        yield from _blocks(text, "hexadecimal", _HEX_RUN, _from_hex)
+        yield from _blocks(text, "binary", _BINARY_RUN, _from_binary)
+        yield from _blocks(text, "character codes", _DECIMAL_RUN, _from_decimal)
+
+
+def _unescaped(text: str) -> tuple[str, _Origins]:
+    pieces: list[str] = []
+    origins: _Origins = []
+    done = 0
+    for escape in _ESCAPE.finditer(text):
+        start, end = escape.span()
+        letters = _unescape(escape.group())
+        pieces += [text[done:start], letters]
+        origins += [(k, k + 1) for k in range(done, start)] + [(start, end)] * len(letters)
+        done = end
+    pieces.append(text[done:])
+    origins += [(k, k + 1) for k in range(done, len(text))]
+    return "".join(pieces), origins
+
+
+def _unescape(escape: str) -> str:
+    if escape.startswith("%"):
+        return unquote(escape, errors="replace")
+    if escape.startswith("&"):
+        return html.unescape(escape)
+    code = int(escape[2:].strip("{}"), 16)
+    return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "?"
+
+
+def _blocks(
+    text: str, kind: str, pattern: re.Pattern[str], decode: Callable[[str], str], *, joined: bool = False
+) -> Iterator[tuple[str, str, _Origins]]:
+    for start, end in _runs(text, pattern, joined):
+        raw = decode(text[start:end])
+        if len(raw) >= 3 and sum(letter.isprintable() or letter.isspace() for letter in raw) >= 0.9 * len(raw):
+            yield kind, raw, [(start, end)] * len(raw)
+
+
+def _runs(text: str, pattern: re.Pattern[str], joined: bool) -> list[tuple[int, int]]:
+    """Give where the pattern matches; matches that touch are one run when ``joined``."""
+    runs: list[tuple[int, int]] = []
+    for found in pattern.finditer(text):
+        start, end = found.start(), found.start() + len(found.group().rstrip())
+        if joined and runs and not text[runs[-1][1] : start].strip():
+            runs[-1] = (runs[-1][0], end)
+        else:
+            runs.append((start, end))
+    return runs
+
+
+def _from_base64(block: str) -> str:
+    letters = re.sub(r"[\s=]", "", block).replace("-", "+").replace("_", "/")
+    usable = len(letters) if len(letters) % 4 != 1 else len(letters) - 1
+    if usable < 6:
+        return ""
+    try:
+        return _text(base64.b64decode(letters[:usable] + "=" * (-usable % 4)))
+    except binascii.Error:
+        return ""
+
+
+def _from_hex(block: str) -> str:
+    digits = re.sub(r"0x|\\x|[^0-9a-fA-F]", "", block)
+    return _text(bytes.fromhex(digits[: len(digits) // 2 * 2]))
+
+
+def _from_binary(block: str) -> str:
+    bits = re.sub(r"[^01]", "", block)
+    return _text(bytes(int(bits[k : k + 8], 2) for k in range(0, len(bits) - 7, 8)))
+
+
+def _from_decimal(block: str) -> str:
+    return "".join(chr(int(code)) for code in re.findall(r"[0-9]+", block))
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", errors="replace")
