@@ -180,9 +180,9 @@ def _parse(given: dict[str, object]) -> list[ForgetTopic]:
 
 def _fallback(style: Style, text: str | None) -> object:
     if style is Style.CUSTOM and text is None:
-        raise InvalidInput("--fallback custom needs --fallback-text", param="fallback", box=SIMPLE)
+        raise InvalidInput("--fallback custom needs --fallback-text", param="fallback")
     if style is not Style.CUSTOM and text is not None:
-        raise InvalidInput("--fallback-text goes with --fallback custom", param="fallback", box=SIMPLE)
+        raise InvalidInput("--fallback-text goes with --fallback custom", param="fallback")
     if style is Style.UNAWARE:
         return None  # the default
     return {"custom": text} if style is Style.CUSTOM else style.value
