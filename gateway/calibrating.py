@@ -41,18 +41,21 @@ async def calibrate(
     labels: Path | None,
     created: datetime,
     progress: Progress,
+    oracle: Oracle | None = None,
     concurrency: int = 32,
 ) -> Certificate:
     """Record, label and issue. Can be interrupted and called again with the same ``trajectories`` file.
+
+    Answers are labelled by ``oracle``, by default the prompts' forbidden strings; ``labels`` win over either.
 
     Raises ``InvalidInput`` for prompts without labels, for a file of other bindings, and where no topic is
     active; ``UpstreamError`` if the model fails.
     """
     policy, _ = await gateway.policies.now(model)
-    _check(prompts, policy, labelled=labels is not None)
+    _check(prompts, policy, labelled=labels is not None or oracle is not None)
     recorder = Recorder(
         walk=_Walking(gateway, policy, model),
-        oracle=_oracle(prompts),
+        oracle=oracle or _by_forbidden_strings(prompts),
         bindings=gateway.policies.bindings(policy, model, prompts.fingerprint),
         concurrency=concurrency,
     )
@@ -102,7 +105,7 @@ def _check(prompts: PromptSet, policy: Policy, *, labelled: bool) -> None:
             )
 
 
-def _oracle(prompts: PromptSet) -> Oracle:
+def _by_forbidden_strings(prompts: PromptSet) -> Oracle:
     try:
         references = {
             prompt.id: ForbiddenStrings.of(prompt.forbidden)

@@ -61,9 +61,7 @@ def _flattened(content: object) -> str:
 def _plain_call(call: Mapping[str, Any]) -> dict[str, Any]:
     function = call.get("function")
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise UpstreamGarbage(
-            "the model called a tool in a form that cannot be verified; nothing was passed on"
-        )
+        raise UpstreamGarbage("the model called a tool in a form that cannot be verified; nothing was passed on")
     arguments = function.get("arguments", "")
     if not isinstance(arguments, str):
         arguments = json.dumps(arguments, ensure_ascii=False)
@@ -85,10 +83,6 @@ def _sequence(value: object) -> Sequence[Mapping[str, Any]]:
     """Read a list of objects, or nothing; any other shape cannot be verified."""
     if value is None:
         return ()
-    if (
-        isinstance(value, Sequence)
-        and not isinstance(value, str)
-        and all(isinstance(v, Mapping) for v in value)
-    ):
+    if isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(v, Mapping) for v in value):
         return value
     raise UpstreamGarbage("a message has a shape that cannot be verified; nothing was passed on")

@@ -93,9 +93,7 @@ class Guard:
             rule=rule,
         )
 
-    async def _guarded(
-        self, request: ChatRequest, policy: Policy, rule: ReleaseRule, threshold: float
-    ) -> Outcome:
+    async def _guarded(self, request: ChatRequest, policy: Policy, rule: ReleaseRule, threshold: float) -> Outcome:
         last: Candidate | None = None
         try:
             async with (

@@ -116,9 +116,7 @@ def decide_rule(
     match _fit(certificate, bindings):
         case Bounded(threshold, certificate_id) if strictest is not None and strictest < threshold:
             if certificate is not None and not certificate.may_tighten:
-                return Closed(
-                    "strictest_threshold is set, but this certificate covers its own threshold alone"
-                )
+                return Closed("strictest_threshold is set, but this certificate covers its own threshold alone")
             return Bounded(strictest, certificate_id)
         case Bounded() as bounded:
             return bounded

@@ -87,9 +87,7 @@ def read_prompts(path: Path) -> PromptSet:
                 raise InvalidInput(f"{path}, line {number}: the id {prompt.id!r} was used before")
             prompts[prompt.id] = prompt
     if not any(not prompt.benign for prompt in prompts.values()):
-        raise InvalidInput(
-            f"{path} holds no prompt that probes a forget topic; nothing can be calibrated on it"
-        )
+        raise InvalidInput(f"{path} holds no prompt that probes a forget topic; nothing can be calibrated on it")
     return PromptSet(tuple(prompts.values()), hashlib.sha256(raw).hexdigest()[:16])
 
 

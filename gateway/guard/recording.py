@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from calibration.trajectories import Bindings, Recording, Trajectory
 from calibration.trajectories import Candidate as RecordedCandidate
 from calibration.trajectories import Ended as EndedReason
-from calibration.trajectory_file import header_line, read_trajectories, trajectory_line
+from calibration.trajectory_file import header_line, intact_length, read_trajectories, trajectory_line
 from gateway.errors import InvalidInput, UpstreamRejected
 from gateway.guard.prompts import Prompt, PromptSet
 from gateway.guard.trajectory import Candidate, Ended, Step
@@ -68,7 +68,7 @@ class Recorder:
 
     def _resume(self, path: Path) -> frozenset[str]:
         """Name the prompts that the file has; a line that a kill left half written is cut off."""
-        if not path.exists() or path.stat().st_size == 0:
+        if not path.exists() or self._torn_in_the_header(path):
             return frozenset()
         try:
             recording = read_trajectories(path, tolerate_torn_tail=True)
@@ -79,10 +79,18 @@ class Recorder:
                 f"{path} was recorded with another model, prompts, topics or settings; "
                 "move it away or name another file"
             )
-        _cut_torn_tail(path)
+        os.truncate(path, intact_length(path))
         if not recording.trajectories:
             path.write_bytes(b"")
         return frozenset(trajectory.id for trajectory in recording.trajectories)
+
+    def _torn_in_the_header(self, path: Path) -> bool:
+        """Say whether a kill left less than the first line, and nothing else; then cut that off."""
+        raw = path.read_bytes()
+        if b"\n" in raw or not header_line(self.bindings).encode().startswith(raw):
+            return False
+        os.truncate(path, 0)
+        return True
 
     async def _trajectory(self, prompt: Prompt) -> Trajectory:
         candidates: list[RecordedCandidate] = []
@@ -136,12 +144,6 @@ def _write(descriptor: int, path: Path, line: str) -> None:
             left = left[os.write(descriptor, left) :]
     except OSError as error:
         raise InvalidInput(f"cannot write {path}: {error.strerror}; free some space, then resume") from error
-
-
-def _cut_torn_tail(path: Path) -> None:
-    raw = path.read_bytes()
-    if raw and not raw.endswith(b"\n"):
-        os.truncate(path, raw.rfind(b"\n") + 1)
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from verifiers.mentions import Mentions
+from verifiers.attribution import Mentions
 from verifiers.protocol import Judge, Topic
 
 __all__ = ["Screen"]
@@ -23,7 +23,7 @@ class Screen:
 
     def touched(self, prompt: str) -> frozenset[str]:
         """Name the topics that the conversation so far could be about."""
-        return self._mentions.topics_touched(prompt)
+        return self._mentions.topics_named(prompt) | self._mentions.topics_touched(prompt)
 
     def judge(self, touched: frozenset[str]) -> Judge:
         """Give all verifiers to a conversation that touches a topic, the cheap ones to any other."""

@@ -97,9 +97,7 @@ class Ended:
 Step: TypeAlias = Candidate | Ended
 
 
-async def walk(
-    upstream: Upstream, plan: LoopPlan, request: ChatRequest, policy: Policy
-) -> AsyncGenerator[Step]:
+async def walk(upstream: Upstream, plan: LoopPlan, request: ChatRequest, policy: Policy) -> AsyncGenerator[Step]:
     """Yield the request's candidates, judged, for all rounds; ``Ended`` comes last where it breaks off.
 
     The next question is built from the evidence against the round's least leaking candidate and never from a
