@@ -19,6 +19,7 @@ __all__ = [
     "Generations",
     "Rate",
     "clopper_pearson",
+    "control_given_answered",
     "control_leak_given_answered",
     "figures_at",
     "rate",
@@ -159,7 +160,10 @@ def _per_threshold(
 def control_given_answered(
     leaks: Sequence[int], answered: Sequence[int], grid: Sequence[float], *, level: float, confidence: float
 ) -> Outcome:
-    """Do the same from counts: units leaking and units answered at each threshold of the ascending grid."""
+    """Choose as ``control_leak_given_answered`` does, from counts: units leaking and units answered per threshold.
+
+    Guarantee, assumptions and source: as there. Verified by: tests/guarantees/test_answered.py
+    """
     check_level(level)
     check_confidence(confidence)
     check_grid(grid)

@@ -58,15 +58,11 @@ def calibrated_budget(
     k = n + 1 - _tail_rank(n, level, confidence)
     if k > n:
         needed = units_needed(level, confidence)
-        return Infeasible(
-            f"{n} prompts are too few: {needed} would do if the verifier passed on all", n, needed
-        )
+        return Infeasible(f"{n} prompts are too few: {needed} would do if the verifier passed on all", n, needed)
     rounds = float(values[k - 1])
     if math.isinf(rounds):
         never = int(np.count_nonzero(np.isinf(values)))
-        return Infeasible(
-            f"the verifier never passed on {never} of {n} prompts, at most {n - k} may", n, None
-        )
+        return Infeasible(f"the verifier never passed on {never} of {n} prompts, at most {n - k} may", n, None)
     return Budget(int(rounds), k, n, level, confidence)
 
 

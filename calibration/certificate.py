@@ -107,9 +107,7 @@ class Certificate:
             certificate = _decoded(source)
             _check_digest(source)
         except ValueError as error:
-            raise ValueError(
-                f"not a usable certificate: {error}; restore the file or calibrate again"
-            ) from None
+            raise ValueError(f"not a usable certificate: {error}; restore the file or calibrate again") from None
         return certificate
 
     @property

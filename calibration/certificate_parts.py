@@ -26,9 +26,7 @@ def outcome_in(source: Source) -> Outcome:
     """Decode an outcome. Raises ``ValueError`` naming the field."""
     kind = field(source, "outcome", str)
     if kind == "infeasible":
-        return Infeasible(
-            field(source, "reason", str), field(source, "n", int), optional(source, "needed", int)
-        )
+        return Infeasible(field(source, "reason", str), field(source, "n", int), optional(source, "needed", int))
     if kind != "certified":
         raise ValueError(f"the outcome {kind!r} is unknown to this version")
     return Certified(

@@ -92,9 +92,7 @@ def _figures(figures: Figures | None) -> list[str]:
 def _rate(rate: Rate) -> str:
     if rate.of == 0:
         return "nothing to count"
-    return (
-        f"{rate.count} of {rate.of}, {_percent(rate.share)} ({_percent(rate.low)} to {_percent(rate.high)})"
-    )
+    return f"{rate.count} of {rate.of}, {_percent(rate.share)} ({_percent(rate.low)} to {_percent(rate.high)})"
 
 
 def _limits(certificate: Certificate) -> list[str]:

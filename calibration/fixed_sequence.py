@@ -15,6 +15,7 @@ from calibration.trajectories import Trajectory
 
 __all__ = [
     "DEFAULT_GRID",
+    "check_grid",
     "control_by_fixed_sequence",
     "leak_losses",
     "leaks_or_crosses_at",

@@ -103,8 +103,8 @@ def control_every_group(
 ) -> Outcome:
     """Choose one threshold that keeps ``level`` in every group, hence in every mixture of them.
 
-    Guarantee, assumptions, source and test: as ``control_groups``; the strictest of its thresholds is valid
-    for all.
+    Guarantee, assumptions and source: as ``control_groups``; the strictest of its thresholds is valid for all.
+    Verified by: tests/guarantees/test_groups.py
     """
     return strictest(control_groups(key, record_lows, level=level, confidence=confidence), confidence)
 

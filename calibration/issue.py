@@ -70,9 +70,7 @@ def issue_certificate(
     groups = tuple(
         group
         for key in group_keys(forget)
-        for group in control_groups(
-            key, group_record_lows(forget, key, of), level=level, confidence=confidence
-        )
+        for group in control_groups(key, group_record_lows(forget, key, of), level=level, confidence=confidence)
     )
     grid_leaks: tuple[GridLeaks, ...] = ()
     if method == "ltt" and confidence is not None:
@@ -121,9 +119,7 @@ def _check(
             )
 
 
-def _both_forms(
-    lows: Sequence[float], level: float, confidence: float | None
-) -> tuple[Outcome, Outcome | None]:
+def _both_forms(lows: Sequence[float], level: float, confidence: float | None) -> tuple[Outcome, Outcome | None]:
     expectation = control_leak_risk(lows, level=level)
     if confidence is None:
         return expectation, None
@@ -177,9 +173,7 @@ def verify(certificate: Certificate) -> tuple[Problem, ...]:
         again = _served(expectation, confident, groups, certificate.every_group, confidence)
         _compare(found, "served", certificate.served, again)
     if not certificate.covers_subsets and any(low < 0.0 for low in certificate.record_lows):
-        found.append(
-            Problem("record_lows", "cross-talk was counted, but the subsets are said not to be covered")
-        )
+        found.append(Problem("record_lows", "cross-talk was counted, but the subsets are said not to be covered"))
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ from scipy.special import bdtr
 
 from calibration.outcome import check_confidence, check_level
 
-__all__ = ["binomial_cdf", "confident_rank", "exact", "expectation_rank", "miss_probability", "units_needed"]
+__all__ = ["confident_rank", "exact", "expectation_rank", "miss_probability", "units_needed"]
 
 
 def exact(decimal: float) -> Fraction:
@@ -22,11 +22,6 @@ def exact(decimal: float) -> Fraction:
 def miss_probability(confidence: float) -> float:
     """Return delta = 1 - confidence, without the rounding of a float subtraction."""
     return float(1 - exact(confidence))
-
-
-def binomial_cdf(successes: int, trials: int, probability: float) -> float:
-    """P(Bin(trials, probability) <= successes)."""
-    return float(bdtr(successes, trials, probability))
 
 
 def expectation_rank(n: int, level: float) -> int:

@@ -14,6 +14,7 @@ from calibration.trajectories import Bindings, Candidate, Ended, Recording, Traj
 __all__ = [
     "SCHEMA",
     "apply_labels",
+    "bindings_in",
     "header_line",
     "intact_length",
     "read_trajectories",
@@ -106,9 +107,7 @@ def _decoded(path: Path, number: int, line: str, decode: Callable[[Mapping[str, 
 
 
 def _bad_line(path: Path, number: int, problem: str) -> ValueError:
-    return ValueError(
-        f"{path}, line {number}: {problem}; correct that line, or delete the file and make it again"
-    )
+    return ValueError(f"{path}, line {number}: {problem}; correct that line, or delete the file and make it again")
 
 
 def _header(line: Mapping[str, object]) -> Bindings:

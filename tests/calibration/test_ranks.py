@@ -43,6 +43,11 @@ def test_the_confident_rank_is_the_largest_that_keeps_the_tail(n: int, level: fl
     assert confident_rank(n, level, confidence) == max(fine, default=0)
 
 
+def test_a_tail_equal_to_delta_is_allowed() -> None:
+    """P(Bin(1, .5) <= 0) is exactly .5."""
+    assert confident_rank(1, 0.5, 0.5) == 1
+
+
 def test_no_units_give_no_rank() -> None:
     """Also for the confident form."""
     assert (expectation_rank(0, 0.5), confident_rank(0, 0.5, 0.5)) == (0, 0)

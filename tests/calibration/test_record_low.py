@@ -135,6 +135,8 @@ def test_evidence_about_another_topic_is_minus_infinity() -> None:
     own = Trajectory("q", (Candidate(0, 0.8, ("a",), leak=True),), topic="a")
     assert (covering_record_low(crossed), covering_record_low(own)) == (-math.inf, 0.8)
     assert plain_record_low(crossed) == 0.8
+    second = Trajectory("q", (Candidate(0, 0.01, ("a",), leak=True), Candidate(1, 0.8, ("b",))), topic="a")
+    assert covering_record_low(second) == -math.inf
 
 
 def test_evidence_after_a_score_of_zero_does_not_count() -> None:
