@@ -1,4 +1,4 @@
-"""What the verifiers cost: microseconds per kilobyte of answer, alone and together, on made-up topics.
+"""What the verifiers cost: microseconds of CPU time per kilobyte of answer, alone and together, on made-up topics.
 
 Run ``python benchmarks/verifier_cost.py --topics 200 --aliases 10 --facts 10``.
 """
@@ -35,6 +35,7 @@ PROSE = (
     "distant star may have left it before the first cities were built, which is why astronomers speak of "
     "looking back in time whenever they point a telescope upward. "
 )
+TO_CYRILLIC = str.maketrans("abdegiklmnoprstuvyz", "абдегиклмнопрстувйз")
 
 
 def made_up_word(source: random.Random, syllables: int) -> str:
@@ -77,7 +78,8 @@ def exchanges(topics: Sequence[Topic], size: int) -> dict[str, Exchange]:
             f"Where was {known.name} born?", (f"{known.name} was born in {value}. " + prose)[:size]
         ),
         "a topic without facts, told of": Exchange(f"What does {bare.name} do?", prose),
-        "Unicode throughout": Exchange("How is bread baked?", accented),
+        "accents and look-alikes": Exchange("How is bread baked?", accented),
+        "another script": Exchange("How is bread baked?", prose.translate(TO_CYRILLIC)),
         "numbers and code": Exchange("Print a list.", (prose[:60] + " x1 = f(42) # 0x3A 17:45 2024-05-11; ") * 10),
     }
 
@@ -88,9 +90,9 @@ def cost(judge: Judge, exchange: Exchange, repeats: int) -> tuple[float, float]:
     async def measure() -> tuple[list[float], float]:
         times = []
         for _ in range(repeats):
-            start = time.perf_counter()
+            start = time.thread_time()
             verdict = await judge(exchange)
-            times.append(time.perf_counter() - start)
+            times.append(time.thread_time() - start)
         assert isinstance(verdict, Scored)
         return times, verdict.leakage
 

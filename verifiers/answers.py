@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from verifiers.encodings import views
 from verifiers.folding import View
+from verifiers.numerals import numerals
 from verifiers.protocol import Span
-from verifiers.terms import stem, terms_of
+from verifiers.terms import stem
 from verifiers.traces import FactIndex
-from verifiers.typos import SHORTEST
 from verifiers.words import COMMON
 
 __all__ = ["Clauses", "Said", "Saying", "disclaims", "read_answer"]
 
 _MISSPELT = 0.85
-_CLAUSE_END = re.compile(r"[.!?](?=\s|$)|[\n;]|\b(?:but|however|although|though|yet)\b")
+_CLAUSE_END = re.compile(r"[.!?](?=\s|$)|[\n;]| (?:but|however|although|though|yet) ")
+_JOINT = re.compile(r"[^\w\s]{1,3}(?=\w)|_{1,3}|\s(?=\w\b)")
 _REFUSAL = re.compile(
     r"\b(?:don t|do not|didn t|did not|doesn t|does not|can t|cannot|couldn t|could not|unable to|won t"
     r"|not able to|no|not|never|without|lack)\b(?: \w+){0,3}? "
@@ -48,8 +50,8 @@ class Said:
         self.by_key.setdefault(key, []).append(saying)
 
 
-def read_answer(text: str, index: FactIndex, is_foreign: Callable[[View], bool]) -> Said:
-    """Read an answer in every view that it invites.
+def read_answer(text: str, index: FactIndex, topic: int, is_foreign: Callable[[View], bool]) -> Said:
+    """Read the terms of a topic's facts in an answer, in every view that it invites.
 
     Clauses that are ``is_foreign`` are left out; terms of clauses that say that nothing is known are
     marked as refused.
@@ -58,7 +60,7 @@ def read_answer(text: str, index: FactIndex, is_foreign: Callable[[View], bool])
     for view in views(text):
         words = view.words()
         if words:
-            _read_view(view, words, index, Clauses(view, is_foreign), said)
+            _read_view(view, words, index, topic, Clauses(view, is_foreign), said)
     return said
 
 
@@ -90,9 +92,11 @@ class Clauses:
         return self._judged[number]
 
 
-def _read_view(view: View, words: list[str], index: FactIndex, clauses: Clauses, said: Said) -> None:
-    bounds = view.bounds()
-    for key, first, last, certainty in _readings(view, words, bounds, index):
+def _read_view(view: View, words: list[str], index: FactIndex, topic: int, clauses: Clauses, said: Said) -> None:
+    bounds, wanted = view.bounds(), index.keys[topic]
+    for key, first, last, certainty in _readings(view, words, bounds, index, topic):
+        if key not in wanted:
+            continue
         start, end = bounds[first][0], bounds[last][1]
         foreign, refused = clauses.judge(start)
         if not foreign:
@@ -100,33 +104,35 @@ def _read_view(view: View, words: list[str], index: FactIndex, clauses: Clauses,
 
 
 def _readings(
-    view: View, words: list[str], bounds: list[tuple[int, int]], index: FactIndex
+    view: View, words: list[str], bounds: list[tuple[int, int]], index: FactIndex, topic: int
 ) -> Iterator[tuple[str, int, int, float]]:
     """Give (key, first word, last word, certainty) for every term that the words may be read as."""
-    for term in terms_of(view, words):
-        yield term.key, term.first, term.last, 1.0
+    for key, first, last in numerals(words):
+        yield key, first, last, 1.0
     for joined, first, last in _rejoined(view, words, bounds):
         yield stem(joined), first, last, 1.0
+    unknown = [(at, word) for at, word in enumerate(words) if word not in COMMON]
     for at, word in enumerate(words):
+        yield stem(word), at, at, 1.0
+    for at, word in unknown:
         if word in index.disguised:
             yield index.disguised[word], at, at, 1.0
-        elif len(word) >= SHORTEST - 1 and word not in COMMON and view.kind != "digits for letters":
-            for known in index.spellings.near(word):
+        elif view.kind != "digits for letters":
+            for known in index.spellings[topic].near(word):
                 yield stem(known), at, at, _MISSPELT
 
 
 def _rejoined(view: View, words: list[str], bounds: list[tuple[int, int]]) -> Iterator[tuple[str, int, int]]:
     """Give words that were pulled apart: "S e l t a l", "Sel-tal", "S.e.l.t.a.l"."""
-    first = 0
-    for at in range(1, len(words) + 1):
-        if at < len(words) and _continues(view, words, bounds, at):
-            continue
-        if at - first > 1:
-            yield "".join(words[first:at]), first, at - 1
-        first = at
+    seconds = {bisect_left(bounds, (joint.end(), 0)) for joint in _JOINT.finditer(view.text)}
+    joined = sorted(at for at in seconds if 0 < at < len(words) and _continues(view, words, bounds, at))
+    for _, run in groupby(enumerate(joined), key=lambda each: each[1] - each[0]):
+        places = [at for _, at in run]
+        yield "".join(words[places[0] - 1 : places[-1] + 1]), places[0] - 1, places[-1]
 
 
 def _continues(view: View, words: list[str], bounds: list[tuple[int, int]], at: int) -> bool:
+    """Say whether a word may be the next piece of the word before it."""
     gap = view.text[bounds[at - 1][1] : bounds[at][0]]
     if len(gap) > 3:
         return False

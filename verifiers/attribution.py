@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 
 from verifiers.folding import View, fold
 from verifiers.mentions import Found, Names
@@ -12,7 +13,7 @@ from verifiers.terms import stem, terms_of
 from verifiers.traces import FactIndex
 from verifiers.words import COMMON, FUNCTION, PERSON, PRONOUNS, TITLES
 
-__all__ = ["Mentions", "Pointing", "certainty_of", "names_stranger", "refers_back"]
+__all__ = ["Mentions", "Pointing", "certainty_of", "mentions_of", "names_stranger", "refers_back"]
 
 _ENOUGH_TO_TOUCH = 0.5
 _UNNAMED_ANSWER = 0.6
@@ -38,13 +39,16 @@ class Mentions:
     Built once for a set of topics; safe to share between threads, since it never changes.
     """
 
-    __slots__ = ("facts", "names", "topics")
+    __slots__ = ("_known", "facts", "names", "topics")
 
     def __init__(self, topics: Sequence[Topic]) -> None:
         self.topics = tuple(topics)
         self.names = Names(self.topics)
         own = [self.names.own_words(at) for at in range(len(self.topics))]
         self.facts = FactIndex(self.topics, own)
+        self._known = [
+            frozenset(map(stem, words)) | keys for words, keys in zip(own, self.facts.keys, strict=True)
+        ]
 
     def topics_named(self, text: str) -> frozenset[str]:
         """Return the ids of the topics whose name the text has: whole, in part, misspelt or encoded."""
@@ -80,7 +84,7 @@ class Mentions:
     ) -> None:
         told: dict[int, float] = {}
         answer = fold(exchange.answer)
-        if self.facts.may_touch([stem(word) for word in set(answer.words()) - COMMON]):
+        if self.facts.hinted([stem(word) for word in set(answer.words()) - COMMON]) - topics.keys():
             told = self._touched(answer)
         for described, factor in ((asked, 1.0), (told, _UNNAMED_ANSWER)):
             for topic, strength in described.items():
@@ -104,12 +108,16 @@ class Mentions:
 
     def is_strangers(self, view: View, topic: int) -> bool:
         """Say whether a text names in full somebody who has no part in the topic."""
-        known = {stem(word) for word in self.names.own_words(topic)}
-        known.update(key for fact in self.facts.facts[topic] for key in fact.weights)
-        return names_stranger(view, known)
+        return names_stranger(view, self._known[topic])
 
 
-def names_stranger(view: View, known: set[str]) -> bool:
+@lru_cache(maxsize=4)
+def mentions_of(topics: tuple[Topic, ...]) -> Mentions:
+    """Build the index of these topics, or return the one that another verifier has just built of them."""
+    return Mentions(topics)
+
+
+def names_stranger(view: View, known: Set[str]) -> bool:
     """Say whether two capitalised words stand together, not both of them ordinary or ``known`` stems."""
     words, bounds = view.words(), view.bounds()
     names = [

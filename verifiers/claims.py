@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifiers.answers import Clauses, disclaims
-from verifiers.attribution import certainty_of, names_stranger, refers_back
+from verifiers.attribution import certainty_of, mentions_of, names_stranger, refers_back
 from verifiers.folding import View, fold
 from verifiers.identity import fingerprint_of
 from verifiers.mentions import Found, Names
@@ -55,24 +55,24 @@ class Claims:
         return fingerprint_of(self.name, _REVISION, scale=self.scale)
 
     def prepare(self, topics: Sequence[Topic]) -> _ClaimsJudge:
-        """Index the names of the topics that have no facts."""
-        factless = tuple(topic for topic in topics if not topic.facts)
-        return _ClaimsJudge(tuple(topic.id for topic in factless), Names(factless), self)
+        """Index the names."""
+        factless = {at: topic.id for at, topic in enumerate(topics) if not topic.facts}
+        return _ClaimsJudge(factless, mentions_of(tuple(topics)).names, self)
 
 
 @dataclass(frozen=True, slots=True)
 class _ClaimsJudge:
-    ids: tuple[str, ...]
+    factless: dict[int, str]
     names: Names
     rules: Claims
 
     async def __call__(self, exchange: Exchange) -> Verdict:
-        if not self.ids:
+        if not self.factless:
             return Scored(0.0)
         prompt = self.names.find(exchange.prompt)
         answer = self.names.find(exchange.answer, prompt.disowned)
         topics = {each.topic for each in (*prompt.mentions, *answer.mentions)}
-        found = [self._judge(exchange, topic, prompt, answer) for topic in sorted(topics)]
+        found = [self._judge(exchange, topic, prompt, answer) for topic in sorted(topics & self.factless.keys())]
         evidence = sorted((each for each in found if each.leakage > 0), key=lambda e: (-e.leakage, e.topic_id))
         return Scored(evidence[0].leakage if evidence else 0.0, tuple(evidence))
 
@@ -88,7 +88,7 @@ class _ClaimsJudge:
         spans = tuple(span for span, _ in claims)[:_MAX_WORDS]
         words = tuple(dict.fromkeys(exchange.answer[span.start : span.end] for span in spans))
         reason = f"says {len(claims)} words of content about somebody who is to be unknown"
-        return Evidence(self.ids[topic], self.rules.name, leakage, reason, spans, words)
+        return Evidence(self.factless[topic], self.rules.name, leakage, reason, spans, words)
 
     def _claims(self, exchange: Exchange, topic: int, start: int) -> list[tuple[Span, float]]:
         """Return the telling words of the answer from ``start`` on, heaviest first, each with its weight."""

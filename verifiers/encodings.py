@@ -26,10 +26,11 @@ _ESCAPE = re.compile(
     r"(?:%[0-9a-fA-F]{2})+|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
     r"|\\u\{?[0-9a-fA-F]{4,6}\}?|\\x[0-9a-fA-F]{2}"
 )
-# A capital or a digit inside a run of letters: prose has few such words, base64 has little else.
-_BASE64_RUN = re.compile(
-    r"[A-Za-z0-9+/_-]*(?:[a-z0-9+/][A-Z]|[A-Za-z][0-9])[A-Za-z0-9+/_-]*={0,2}(?:\s+|$|(?=\W))"
-)
+# A capital or a digit after a letter: prose has few such places, base64 has little else.
+_BASE64_HINT = re.compile(r"[a-z0-9+/][A-Z]|[A-Za-z][0-9]")
+_BASE64_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-")
+_BASE64_REST = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+_INNER_CAPITAL = re.compile(r"[a-z][A-Z]")
 _HEX_RUN = re.compile(r"(?:(?:0x|\\x)?[2-7][0-9a-fA-F][\s:,;-]{0,2}){4,}")
 _BINARY_RUN = re.compile(r"(?:0[01]{7}[\s,]{0,2}){4,}")
 _DECIMAL_RUN = re.compile(r"(?:\b(?:3[2-9]|[4-9][0-9]|1[01][0-9]|12[0-6])\b[\s,;]{1,2}){3,}[0-9]{2,3}\b")
@@ -38,6 +39,7 @@ _DIGIT = re.compile(r"[0-9]")
 _LEET = re.compile(
     r"[a-z][0-9@$|!+][a-z]|[a-z]{2}[0-9@$]|[0-9@$|][a-z]{2}|\b[a-z][ .\n][0-9@$|!]\b|\b[0-9@$|!][ .\n][a-z]\b"
 )
+_LEET_SIGN = re.compile(r"[0-9@$|!+]")
 _LEET_AS_I = str.maketrans("013456789@$|!+2", "oieasgtbgasiitz")
 _LEET_AS_L = str.maketrans("013456789@$|!+2", "oleasgtbgasliti")
 
@@ -66,7 +68,7 @@ def disguises(word: str) -> Iterator[tuple[str, str]]:
 
 
 def _letters_for_digits(view: View) -> Iterator[View]:
-    if _LEET.search(view.text):
+    if _LEET_SIGN.search(view.text) and _LEET.search(view.text):
         for table in (_LEET_AS_I, _LEET_AS_L):
             yield View("digits for letters", view.raw, view.text.translate(table), view.raw_at, view.origins)
 
@@ -87,11 +89,13 @@ def _decoded(text: str, origins: _Origins | None, depth: int) -> Iterator[tuple[
 def _decoded_once(text: str) -> Iterator[tuple[str, str, _Origins]]:
     if ("%" in text or "&" in text or "\\" in text) and _ESCAPE.search(text):
         yield "escaped", *_unescaped(text)
-    yield from _blocks(text, "base64", _BASE64_RUN, _from_base64, joined=True)
-    if _DIGIT.search(text):
-        yield from _blocks(text, "hexadecimal", _HEX_RUN, _from_hex)
-        yield from _blocks(text, "binary", _BINARY_RUN, _from_binary)
-        yield from _blocks(text, "character codes", _DECIMAL_RUN, _from_decimal)
+    digits = _DIGIT.search(text) is not None
+    if digits or _INNER_CAPITAL.search(text):
+        yield from _blocks(text, "base64", _base64_runs(text), _from_base64)
+    if digits:
+        yield from _blocks(text, "hexadecimal", _runs(text, _HEX_RUN), _from_hex)
+        yield from _blocks(text, "binary", _runs(text, _BINARY_RUN), _from_binary)
+        yield from _blocks(text, "character codes", _runs(text, _DECIMAL_RUN), _from_decimal)
 
 
 def _unescaped(text: str) -> tuple[str, _Origins]:
@@ -119,23 +123,32 @@ def _unescape(escape: str) -> str:
 
 
 def _blocks(
-    text: str, kind: str, pattern: re.Pattern[str], decode: Callable[[str], str], *, joined: bool = False
+    text: str, kind: str, runs: list[tuple[int, int]], decode: Callable[[str], str]
 ) -> Iterator[tuple[str, str, _Origins]]:
-    for start, end in _runs(text, pattern, joined):
+    for start, end in runs:
         raw = decode(text[start:end])
         if len(raw) >= 3 and sum(letter.isprintable() or letter.isspace() for letter in raw) >= 0.9 * len(raw):
             yield kind, raw, [(start, end)] * len(raw)
 
 
-def _runs(text: str, pattern: re.Pattern[str], joined: bool) -> list[tuple[int, int]]:
-    """Give where the pattern matches; matches that touch are one run when ``joined``."""
+def _runs(text: str, pattern: re.Pattern[str]) -> list[tuple[int, int]]:
+    return [(found.start(), found.start() + len(found.group().rstrip())) for found in pattern.finditer(text)]
+
+
+def _base64_runs(text: str) -> list[tuple[int, int]]:
+    """Give the words that look like base64; those with only white space between them are one."""
     runs: list[tuple[int, int]] = []
-    for found in pattern.finditer(text):
-        start, end = found.start(), found.start() + len(found.group().rstrip())
-        if joined and runs and not text[runs[-1][1] : start].strip():
-            runs[-1] = (runs[-1][0], end)
-        else:
-            runs.append((start, end))
+    for hint in _BASE64_HINT.finditer(text):
+        if runs and hint.start() < runs[-1][1]:
+            continue
+        start = hint.start()
+        while start > 0 and text[start - 1] in _BASE64_LETTERS:
+            start -= 1
+        rest = _BASE64_REST.match(text, hint.start())
+        end = rest.end() if rest else hint.end()
+        if runs and not text[runs[-1][1] : start].strip():
+            start = runs.pop()[0]
+        runs.append((start, end))
     return runs
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifiers.answers import Said, Saying, read_answer
-from verifiers.attribution import Mentions, Pointing, certainty_of
+from verifiers.attribution import Mentions, Pointing, certainty_of, mentions_of
 from verifiers.folding import View, fold
 from verifiers.identity import fingerprint_of
 from verifiers.protocol import Evidence, Exchange, Scored, Topic, Verdict
@@ -60,7 +60,7 @@ class Facts:
 
     def prepare(self, topics: Sequence[Topic]) -> _FactsJudge:
         """Index the facts."""
-        return _FactsJudge(Mentions(topics), self)
+        return _FactsJudge(mentions_of(tuple(topics)), self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class _FactsJudge:
         def is_foreign(sentence: View) -> bool:
             return not sure and not self._names(sentence, topic) and self.mentions.is_strangers(sentence, topic)
 
-        said = read_answer(exchange.answer, self.mentions.facts, is_foreign)
+        said = read_answer(exchange.answer, self.mentions.facts, topic, is_foreign)
         evidence = self._named(exchange.answer, pointing, topic)
         for fact in self.mentions.facts.facts[topic]:
             told = self._told(fact, said, asked, exchange.answer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from verifiers.attribution import mentions_of
 from verifiers.identity import fingerprint_of
 from verifiers.mentions import Found, Mention, Names
 from verifiers.protocol import Evidence, Exchange, Scored, Topic, Verdict
@@ -56,7 +57,7 @@ class Lexical:
 
     def prepare(self, topics: Sequence[Topic]) -> _LexicalJudge:
         """Index the names."""
-        return _LexicalJudge(tuple(topic.id for topic in topics), Names(topics), self)
+        return _LexicalJudge(tuple(topic.id for topic in topics), mentions_of(tuple(topics)).names, self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 __all__ = ["Numeral", "numerals"]
@@ -35,6 +36,8 @@ _FILLERS = frozenset({"of", "the"})
 _SUFFIXES = ("st", "nd", "rd", "th")
 _TRIGGERS = frozenset({*_BELOW_20, *_ROUND, *_MONTH})
 
+_DIGIT = re.compile(r"\d")
+
 Numeral = tuple[str, int, int]
 """(key, first word, last word): the key is "#1984" for a number and "@5-11" for a day of a year."""
 
@@ -46,6 +49,8 @@ def numerals(words: Sequence[str]) -> list[Numeral]:
     May have one key. Single words below 13 that are not digits ("one", "second") are left to be words.
     """
     found: list[Numeral] = []
+    if _TRIGGERS.isdisjoint(words) and _DIGIT.search("".join(words)) is None:
+        return found
     at = 0
     while at < len(words):
         word = words[at]

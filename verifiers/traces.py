@@ -50,9 +50,13 @@ class Fact:
 
 
 class FactIndex:
-    """The facts of all topics. ``facts[topic]`` are those of one; ``disguised`` leads hidden forms to keys."""
+    """The facts of all topics.
 
-    __slots__ = ("_telling", "_touching", "disguised", "facts", "spellings")
+    ``facts[topic]`` are those of one, ``keys[topic]`` all their keys and ``spellings[topic]`` finds their rare
+    words misspelt; ``disguised`` leads hidden forms to keys.
+    """
+
+    __slots__ = ("_telling", "_touching", "disguised", "facts", "keys", "spellings")
 
     def __init__(self, topics: Sequence[Topic], own_words: Sequence[frozenset[str]]) -> None:
         own = [frozenset(stem(word) for word in words) for words in own_words]
@@ -66,16 +70,21 @@ class FactIndex:
         for at, number, draft in drafts:
             self.facts[at].append(_finished(at, number, draft, spread, len(drafts)))
         rare = {word for _, _, draft in drafts for word in draft.words if word not in COMMON}
-        self.spellings = Spellings(rare)
+        self.keys = [frozenset(key for fact in facts for key in fact.weights) for facts in self.facts]
+        words: list[set[str]] = [set() for _ in topics]
+        for at, _, draft in drafts:
+            words[at].update(word for word in draft.words if word not in COMMON)
+        self.spellings = [Spellings(each) for each in words]
         self.disguised = {
             form: stem(word) for word in sorted(rare) for _, form in disguises(word) if form not in COMMON | rare
         }
         self._touching = _touching(fact for facts in self.facts for fact in facts)
         self._telling = frozenset(key for key in self._touching if not is_plain(key))
 
-    def may_touch(self, stems: Iterable[str]) -> bool:
-        """Say cheaply whether any of the stems points at a topic."""
-        return not self._telling.isdisjoint(stems)
+    def hinted(self, stems: Iterable[str]) -> set[int]:
+        """Return, cheaply, the topics at which any of the stems could point."""
+        hits = self._telling.intersection(stems)
+        return {topic for key in hits for _, topics in self._touching[key] for topic in topics}
 
     def touched(self, terms: Sequence[Term]) -> dict[int, float]:
         """Return how surely the terms speak of each topic, though nobody is named: "the author of ...".
