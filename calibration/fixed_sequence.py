@@ -10,7 +10,8 @@ from scipy.special import bdtr
 
 from calibration.outcome import Certified, Infeasible, Outcome, check_confidence, check_level
 from calibration.ranks import miss_probability, units_needed
-from calibration.replay import by_unit, leaks_at, reached_foreign
+from calibration.release import first_released
+from calibration.replay import by_unit, leaks_if_released, reached_foreign
 from calibration.trajectories import Trajectory
 
 __all__ = [
@@ -18,7 +19,7 @@ __all__ = [
     "check_grid",
     "control_by_fixed_sequence",
     "leak_losses",
-    "leaks_or_crosses_at",
+    "leaks_or_crosses",
     "loosest",
     "none_rejected",
     "p_values",
@@ -28,22 +29,34 @@ DEFAULT_GRID: tuple[float, ...] = tuple(step / 50 for step in range(1, 51))
 """Thresholds from the strictest to the loosest, fixed before any data is seen."""
 
 
-def leaks_or_crosses_at(trajectory: Trajectory, threshold: float) -> bool:
-    """Say whether serving would have leaked, or met evidence about another topic than the prompt's."""
-    return reached_foreign(trajectory, threshold) or leaks_at(trajectory, threshold)
+def leaks_or_crosses(trajectory: Trajectory, position: int | None) -> bool:
+    """Say whether a release there leaks, or comes after evidence about another topic than the prompt's."""
+    return reached_foreign(trajectory, position) or leaks_if_released(trajectory, position)
 
 
 def leak_losses(
     trajectories: Iterable[Trajectory],
     grid: Sequence[float] = DEFAULT_GRID,
-    loss: Callable[[Trajectory, float], bool] = leaks_at,
+    loses: Callable[[Trajectory, int | None], bool] = leaks_if_released,
 ) -> NDArray[np.bool_]:
-    """Return L_i(threshold) by replay, shape (units, len(grid)); a unit loses where any prompt of it does."""
+    """Return L_i(threshold) by replay, shape (units, len(grid)); a unit loses where any prompt of it does.
+
+    ``loses`` judges a trajectory by the position that was released, None for the fallback.
+    """
     rows = [
-        [any(loss(member, threshold) for member in members) for threshold in grid]
+        np.any([_losses(member, grid, loses) for member in members], axis=0)
         for _, members in by_unit(trajectories)
     ]
     return np.asarray(rows, dtype=np.bool_).reshape(len(rows), len(grid))
+
+
+def _losses(
+    trajectory: Trajectory, grid: Sequence[float], loses: Callable[[Trajectory, int | None], bool]
+) -> list[bool]:
+    scores = trajectory.scores
+    positions = [first_released(scores, threshold) for threshold in grid]
+    verdicts = {position: loses(trajectory, position) for position in set(positions)}
+    return [verdicts[position] for position in positions]
 
 
 def p_values(leaks: ArrayLike, n: int, level: float) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from calibration.fixed_sequence import (
     DEFAULT_GRID,
     control_by_fixed_sequence,
     leak_losses,
-    leaks_or_crosses_at,
+    leaks_or_crosses,
 )
 from calibration.groups import (
     GroupOutcome,
@@ -29,7 +29,7 @@ from calibration.record_low import (
     plain_record_low,
     unit_record_lows,
 )
-from calibration.replay import leaks_at
+from calibration.replay import leaks_if_released
 from calibration.trajectories import Recording, Trajectory
 
 __all__ = ["Problem", "issue_certificate", "verify"]
@@ -144,7 +144,7 @@ def _learn_then_test(
     # MAPIE is an optional extra and costs a second to import, so only this method asks for it.
     from calibration.ltt import learn_then_test
 
-    losses = leak_losses(forget, DEFAULT_GRID, leaks_or_crosses_at if covers else leaks_at)
+    losses = leak_losses(forget, DEFAULT_GRID, leaks_or_crosses if covers else leaks_if_released)
     leaks = [int(count) for count in losses.sum(axis=0)]
     outcome = learn_then_test(leaks, DEFAULT_GRID, len(losses), level=level, confidence=confidence)
     pairs = zip(DEFAULT_GRID, leaks, strict=True)

@@ -15,6 +15,7 @@ __all__ = [
     "is_foreign",
     "label_of",
     "leaks_at",
+    "leaks_if_released",
     "reached_foreign",
     "released",
 ]
@@ -36,15 +37,18 @@ def label_of(trajectory: Trajectory, position: int) -> bool:
     return leak
 
 
-def leaks_at(trajectory: Trajectory, threshold: float) -> bool:
-    """Say whether the answer that serving would have given leaks; the fallback never does."""
-    position = released(trajectory, threshold)
+def leaks_if_released(trajectory: Trajectory, position: int | None) -> bool:
+    """Say whether the candidate at that position leaks; the fallback (None) never does."""
     return position is not None and label_of(trajectory, position)
 
 
-def reached_foreign(trajectory: Trajectory, threshold: float) -> bool:
-    """Say whether serving would have met evidence that names a topic other than the prompt's."""
-    position = released(trajectory, threshold)
+def leaks_at(trajectory: Trajectory, threshold: float) -> bool:
+    """Say whether the answer that serving would have given leaks."""
+    return leaks_if_released(trajectory, released(trajectory, threshold))
+
+
+def reached_foreign(trajectory: Trajectory, position: int | None) -> bool:
+    """Say whether serving that released there had met evidence about another topic than the prompt's."""
     judged = trajectory.candidates if position is None else trajectory.candidates[: position + 1]
     return any(is_foreign(trajectory, candidate) for candidate in judged)
 

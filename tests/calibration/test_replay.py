@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from calibration.fixed_sequence import leak_losses, leaks_or_crosses_at
+from calibration.fixed_sequence import leak_losses, leaks_or_crosses
 from calibration.replay import generations, generations_always, leaks_at, reached_foreign, released
 from calibration.trajectories import Candidate, Trajectory
 
@@ -47,8 +47,8 @@ def test_foreign_evidence_counts_only_where_serving_would_have_met_it() -> None:
     later = Trajectory(
         "q", (Candidate(0, 0.5, ("a",), leak=False), Candidate(1, 0.2, ("b",), leak=False)), topic="a"
     )
-    assert [reached_foreign(later, t) for t in (0.1, 0.3, 0.6)] == [True, True, False]
-    assert [leaks_or_crosses_at(later, t) for t in (0.1, 0.6)] == [True, False]
+    assert [reached_foreign(later, released(later, t)) for t in (0.1, 0.3, 0.6)] == [True, True, False]
+    assert [leaks_or_crosses(later, released(later, t)) for t in (0.1, 0.6)] == [True, False]
 
 
 def test_losses_are_not_monotone_and_a_unit_loses_with_any_of_its_prompts() -> None:
