@@ -6,9 +6,8 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
-import structlog
 from fastapi import Depends, FastAPI, Request
 from pydantic import SecretStr
 
@@ -34,7 +33,7 @@ from verifiers.facts import Facts
 from verifiers.lexical import Lexical
 from verifiers.protocol import Verifier
 
-__all__ = ["Gateway", "create_app", "loop_plan", "open_gateway", "open_upstream", "verifier_panel"]
+__all__ = ["Gateway", "Report", "create_app", "loop_plan", "open_gateway", "open_upstream", "verifier_panel"]
 
 _VERIFIERS: Final[Mapping[str, type[Lexical] | type[Facts] | type[Claims]]] = {
     "lexical": Lexical,
@@ -42,7 +41,12 @@ _VERIFIERS: Final[Mapping[str, type[Lexical] | type[Facts] | type[Claims]]] = {
     "claims": Claims,
 }
 
-_log = structlog.get_logger("lethe")
+Report: TypeAlias = Callable[[str, Mapping[str, object]], None]
+"""Told of an event and its fields, none of which quotes a conversation."""
+
+
+def _keep_silent(event: str, fields: Mapping[str, object]) -> None:
+    """Report to nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +59,21 @@ class Gateway:
     policies: Policies
     guard: Guard
     plan: LoopPlan
+    report: Report
 
     async def ask(self, request: ChatRequest) -> Outcome:
-        """Answer a request under the policy of this moment. Logs what happened, and none of what was said."""
+        """Answer a request under the policy of this moment."""
         policy, rule = await self.policies.now(request.model)
         outcome = await self.guard.answer(request, policy, rule)
-        _log.info(
+        self.report(
             "answered",
-            outcome="released" if isinstance(outcome, Released) else outcome.reason,
-            rule=type(rule).__name__.lower(),
-            revision=policy.revision,
-            rounds=outcome.rounds,
-            generations=outcome.generations,
+            {
+                "outcome": "released" if isinstance(outcome, Released) else outcome.reason,
+                "rule": type(rule).__name__.lower(),
+                "revision": policy.revision,
+                "rounds": outcome.rounds,
+                "generations": outcome.generations,
+            },
         )
         return outcome
 
@@ -88,7 +95,9 @@ class Gateway:
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings, *, upstream: Upstream | None = None) -> AsyncIterator[Gateway]:
+async def open_gateway(
+    settings: Settings, *, upstream: Upstream | None = None, report: Report = _keep_silent
+) -> AsyncIterator[Gateway]:
     """Open the store and the model, and close them in the end. ``upstream`` replaces the configured one."""
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.database)
@@ -106,7 +115,7 @@ async def open_gateway(settings: Settings, *, upstream: Upstream | None = None) 
             verify_timeout_s=settings.verify_timeout_s,
         )
         fallback = Fallback(settings.fallback, settings.fallback_text)
-        yield Gateway(settings, model, store, policies, Guard(model, plan, fallback), plan)
+        yield Gateway(settings, model, store, policies, Guard(model, plan, fallback), plan, report)
 
 
 def create_app(parts: Gateway) -> FastAPI:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 
 import structlog
 
-__all__ = ["configure_logs"]
+__all__ = ["log_events"]
 
 
-def configure_logs() -> None:
-    """Set up logging for a server process."""
-    structlog.configure(
+def log_events() -> Callable[[str, Mapping[str, object]], None]:
+    """Make a function that logs an event with its fields."""
+    log = structlog.wrap_logger(
+        structlog.WriteLogger(sys.stderr),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
     )
+    return lambda event, fields: log.info(event, **fields)

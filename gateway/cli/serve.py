@@ -11,7 +11,7 @@ import typer
 from gateway.app import create_app, open_gateway
 from gateway.certificates import activate_certificate, read_certificate
 from gateway.cli.failures import reporting_failures
-from gateway.logs import configure_logs
+from gateway.logs import log_events
 from gateway.serving import serve_until_signalled
 from gateway.settings import Settings, read_settings
 
@@ -29,12 +29,11 @@ def serve(
     """Start the gateway. Everything else is set by LETHE_… variables; see docs/settings.md."""
     with reporting_failures():
         settings = read_settings(host=host, port=port, database=database, upstream_url=upstream, model_dir=model)
-        configure_logs()
         asyncio.run(_serve(settings, certificate))
 
 
 async def _serve(settings: Settings, certificate: Path | None) -> None:
-    async with open_gateway(settings) as gateway:
+    async with open_gateway(settings, report=log_events()) as gateway:
         if certificate is not None:
             await activate_certificate(gateway.store, read_certificate(certificate))
         typer.echo(f"Lethe listens on http://{settings.host}:{settings.port}/v1", err=True)

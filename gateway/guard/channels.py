@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from gateway.errors import UpstreamGarbage
+from gateway.errors import InvalidInput, LetheError, UpstreamGarbage
 from gateway.upstream.protocol import Choice, Message
 
 __all__ = ["prompt_text", "verifiable", "visible"]
@@ -18,13 +19,44 @@ _TEXT_FIELDS = ("reasoning_content", "content", "refusal")
 _PART_TYPES = ("text", "output_text", "input_text")
 
 
+class _Unreadable(Exception):
+    """A message has a shape in which text could hide."""
+
+
 def visible(choices: Iterable[Choice]) -> str:
-    """Join every text of the choices, one per line: what a verifier must judge."""
-    return "\n".join(text for choice in choices for text in _message_texts(choice.message) if text)
+    """Join every text of the choices, one per line: what a verifier must judge. Raises ``UpstreamGarbage``."""
+    with _unreadable_is(UpstreamGarbage("the model's answer has a shape that cannot be verified")):
+        return _joined(choice.message for choice in choices)
 
 
 def verifiable(choice: Choice) -> Choice:
-    """Keep the channels that ``visible`` reads and drop the rest (logprobs, audio, annotations, …)."""
+    """Keep the channels that ``visible`` reads and drop the rest (logprobs, audio, annotations, …).
+
+    Raises ``UpstreamGarbage`` for a channel whose shape is unknown: it is withheld, not passed on.
+    """
+    with _unreadable_is(UpstreamGarbage("the model's answer has a shape that cannot be verified")):
+        return _kept(choice)
+
+
+def prompt_text(messages: Iterable[Message]) -> str:
+    """Join everything that was said before the answer, oldest first. Raises ``InvalidInput``."""
+    with _unreadable_is(InvalidInput("messages: a message has a shape that cannot be read", param="messages")):
+        return _joined(messages)
+
+
+@contextmanager
+def _unreadable_is(error: LetheError) -> Iterator[None]:
+    try:
+        yield
+    except _Unreadable:
+        raise error from None
+
+
+def _joined(messages: Iterable[Message]) -> str:
+    return "\n".join(text for message in messages for text in _message_texts(message) if text)
+
+
+def _kept(choice: Choice) -> Choice:
     kept: dict[str, Any] = {"role": "assistant", "content": None}
     for field in _TEXT_FIELDS:
         if choice.message.get(field) is not None:
@@ -33,11 +65,6 @@ def verifiable(choice: Choice) -> Choice:
     if calls:
         kept["tool_calls"] = calls
     return Choice(message=kept, finish_reason=choice.finish_reason)
-
-
-def prompt_text(messages: Iterable[Message]) -> str:
-    """Join everything that was said before the answer, oldest first."""
-    return "\n".join(text for message in messages for text in _message_texts(message) if text)
 
 
 def _message_texts(message: Message) -> Iterator[str]:
@@ -61,7 +88,7 @@ def _flattened(content: object) -> str:
 def _plain_call(call: Mapping[str, Any]) -> dict[str, Any]:
     function = call.get("function")
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise UpstreamGarbage("the model called a tool in a form that cannot be verified; nothing was passed on")
+        raise _Unreadable
     arguments = function.get("arguments", "")
     if not isinstance(arguments, str):
         arguments = json.dumps(arguments, ensure_ascii=False)
@@ -85,4 +112,4 @@ def _sequence(value: object) -> Sequence[Mapping[str, Any]]:
         return ()
     if isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(v, Mapping) for v in value):
         return value
-    raise UpstreamGarbage("a message has a shape that cannot be verified; nothing was passed on")
+    raise _Unreadable
