@@ -146,6 +146,4 @@ def _require_key(request: Request, admin_key: str | None) -> None:
     given = request.headers.get("x-admin-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
     # Header bytes reach us as Latin-1, whatever they were.
     if not secrets.compare_digest(given.encode("latin-1"), admin_key.encode()):
-        raise Unauthenticated(
-            "the admin key is missing or wrong; send it as a bearer token or in x-admin-key"
-        )
+        raise Unauthenticated("the admin key is missing or wrong; send it as a bearer token or in x-admin-key")

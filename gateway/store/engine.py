@@ -90,7 +90,6 @@ def make_engine(path: Path, *, busy_timeout_s: float) -> AsyncEngine:
 
 
 def _set_up(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # SQLAlchemy's BEGIN is then the only one, and covers reads and DDL
     cursor = connection.cursor()
     for pragma in (
         "journal_mode = WAL",  # readers never wait for the writer
@@ -102,6 +101,7 @@ def _set_up(connection: Any, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
+    # The driver alone would begin at the first row written: neither reads nor tables made would be covered.
     writes = connection.get_execution_options().get("lethe_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 

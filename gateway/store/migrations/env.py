@@ -9,7 +9,6 @@ from gateway.store.schema import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    transactional_ddl=True,  # SQLite can, once BEGIN is sent for DDL as well; gateway.store.engine sends it
     render_as_batch=True,  # SQLite alters a table by copying it
 )
 with context.begin_transaction():
