@@ -23,6 +23,11 @@ from gateway.upstream.sampling import Defaults, row_samplings
 
 __all__ = ["Batching", "TransformersUpstream"]
 
+_ANSWERING = (
+    *("*.safetensors", "*.bin", "*.model", "*.jinja", "config.json", "generation_config.json"),
+    *("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"),
+)
+"""The files of a checkpoint that its answers depend on; each matches one pattern at most."""
 _DECODING_VERSION = b"1"  # raise it whenever decoding could answer otherwise
 
 
@@ -252,9 +257,8 @@ def _as_ids(ids: int | Sequence[int] | None) -> list[int]:
 
 def _fingerprint(path: Path) -> str:
     digest = hashlib.sha256(_DECODING_VERSION)
-    for file in sorted(path.iterdir()):
-        if file.suffix in (".safetensors", ".json", ".jinja", ".bin", ".model"):
-            digest.update(file.name.encode())
-            with file.open("rb") as opened:
-                digest.update(hashlib.file_digest(opened, "sha256").digest())
+    for file in sorted(file for pattern in _ANSWERING for file in path.glob(pattern)):
+        digest.update(file.name.encode())
+        with file.open("rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()[:16]
