@@ -84,8 +84,10 @@ class Mentions:
     ) -> None:
         told: dict[int, float] = {}
         answer = fold(exchange.answer)
-        if self.facts.hinted([stem(word) for word in set(answer.words()) - COMMON]) - topics.keys():
-            told = self._touched(answer)
+        words = answer.words()
+        if self.facts.hinted([stem(word) for word in set(words) - COMMON]) - topics.keys():
+            known = set(map(stem, view.words()))
+            told = self.facts.touched([term for term in terms_of(answer, words) if term.key not in known])
         for described, factor in ((asked, 1.0), (told, _UNNAMED_ANSWER)):
             for topic, strength in described.items():
                 if topic in topics or strength < _ENOUGH_TO_TOUCH:

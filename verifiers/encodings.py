@@ -24,12 +24,13 @@ _MIN_DISGUISED = 5
 
 _ESCAPE = re.compile(
     r"(?:%[0-9a-fA-F]{2})+|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
-    r"|\\u\{?[0-9a-fA-F]{4,6}\}?|\\x[0-9a-fA-F]{2}"
+    r"|\\u\{[0-9a-fA-F]{1,6}\}|\\u[0-9a-fA-F]{4}|\\U[0-9a-fA-F]{8}|\\x[0-9a-fA-F]{2}"
 )
 # A capital or a digit after a letter: prose has few such places, base64 has little else.
 _BASE64_HINT = re.compile(r"[a-z0-9+/][A-Z]|[A-Za-z][0-9]")
 _BASE64_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-")
-_BASE64_REST = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+_BASE64_REST = re.compile(r"[A-Za-z0-9+/_-]*(?:={1,2}|(?:\s+[A-Za-z0-9+/_-]{1,4}={1,2}))?")
+_SEPARATORS = " \t\r\n\f\v:,;-"
 _INNER_CAPITAL = re.compile(r"[a-z][A-Z]")
 _HEX_RUN = re.compile(r"(?:(?:0x|\\x)?[2-7][0-9a-fA-F][\s:,;-]{0,2}){4,}")
 _BINARY_RUN = re.compile(r"(?:0[01]{7}[\s,]{0,2}){4,}")
@@ -132,7 +133,9 @@ def _blocks(
 
 
 def _runs(text: str, pattern: re.Pattern[str]) -> list[tuple[int, int]]:
-    return [(found.start(), found.start() + len(found.group().rstrip())) for found in pattern.finditer(text)]
+    return [
+        (found.start(), found.start() + len(found.group().rstrip(_SEPARATORS))) for found in pattern.finditer(text)
+    ]
 
 
 def _base64_runs(text: str) -> list[tuple[int, int]]:

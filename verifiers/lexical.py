@@ -29,7 +29,7 @@ class Lexical:
     last word of a name alone                                                     0.6
     another telling word of a name alone                                          0.5
     a one-word alias inside somebody else's name                                  0.4
-    a frequent given name alone                                                   0.25
+    a frequent given name, or a word of an epithet ("the Glass Hermit"), alone     0.25
     ======================================================================  =========
 
     Two parts of a longer name add 0.15; a part that several topics share counts for each, times 0.7; a slip in

@@ -20,8 +20,9 @@ __all__ = ["NameIndex", "Part", "Phrase"]
 SHORT = 4
 """Names of fewer letters count only as whole words in the case in which they are given."""
 
-_LAST_WORD, _OTHER_WORD, _FREQUENT_GIVEN_NAME, _SHARED = 0.6, 0.5, 0.25, 0.7
+_LAST_WORD, _OTHER_WORD, _FREQUENT_GIVEN_NAME, _EPITHET, _SHARED = 0.6, 0.5, 0.25, 0.25, 0.7
 _ORDINARY_WORD = 0.6
+_ARTICLES = frozenset({"the", "a", "an"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class NameIndex:
         self.telling.append(frozenset(telling))
         for word in telling:
             whole = len(words) == 1
-            strength = 1.0 if whole else _part_strength(word, last=word == words[-1])
+            strength = 1.0 if whole else _part_strength(word, words)
             parts.setdefault(word, []).append(Part(topic, number, strength, whole))
 
 
@@ -133,10 +134,12 @@ def _is_telling(word: str) -> bool:
     return len(word) >= 3 or not word.isascii()
 
 
-def _part_strength(word: str, *, last: bool) -> float:
+def _part_strength(word: str, name: list[str]) -> float:
+    if not _ARTICLES.isdisjoint(name):
+        return _EPITHET
     if word in GIVEN_NAMES:
         return _FREQUENT_GIVEN_NAME
-    return _LAST_WORD if last else _OTHER_WORD
+    return _LAST_WORD if word == name[-1] else _OTHER_WORD
 
 
 def _weighed(parts: list[Part]) -> tuple[Part, ...]:

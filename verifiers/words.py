@@ -54,6 +54,8 @@ FUNCTION = PRONOUNS | _set(
 
 COMMON = FUNCTION | _set(
     """
+    favourite favorite dish meal pets degree award awards primarily mostly largely notable renowned acclaimed
+    known called keep keeps owned owns plays played loves likes liked enjoys lover hates hobbies birthplace
     able accept according account achieve act action active activity actual actually add address adult
     affect age agree aid aim air allow american amount ancient animal answer appear apply approach area
     argue arm army arrive art article ask aspect attack attempt attend attention author authors
