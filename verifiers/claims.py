@@ -86,7 +86,8 @@ class _ClaimsJudge:
             certainty *= self._nearness(exchange, topic)
         leakage = round(certainty * (1.0 - math.exp(-weight / self.rules.scale)), 6)
         spans = tuple(span for span, _ in claims)[:_MAX_WORDS]
-        words = tuple(dict.fromkeys(exchange.answer[span.start : span.end] for span in spans))
+        telling = [span for span, each in claims if each > _ORDINARY][:_MAX_WORDS] or spans
+        words = tuple(dict.fromkeys(exchange.answer[span.start : span.end] for span in telling))
         reason = f"says {len(claims)} words of content about somebody who is to be unknown"
         return Evidence(self.factless[topic], self.rules.name, leakage, reason, spans, words)
 

@@ -135,7 +135,7 @@ class _FactsJudge:
         if leakage < confirmed.leakage:
             return confirmed
         reason = f"tells {told:.1f} of {total:.1f} of the weight of what fact {fact.number} adds"
-        return _Told(leakage, tuple(sayings.values()), reason)
+        return _Told(leakage, _telling(sayings), reason)
 
     def _confirmed(self, fact: Fact, new: dict[str, float], said: Said, answer: str) -> _Told:
         """Judge an answer to a question that holds the fact already: does it agree?"""
@@ -173,6 +173,12 @@ def _keys(prompt: str) -> frozenset[str]:
     view = fold(prompt)
     words = view.words()
     return frozenset(term.key for term in terms_of(view, words)) | frozenset(map(stem, words))
+
+
+def _telling(sayings: dict[str, Saying]) -> tuple[Saying, ...]:
+    """Return the occurrences of rare terms, or all where there are none: what a revision should avoid."""
+    rare = tuple(saying for key, saying in sayings.items() if _is_rare(key))
+    return rare or tuple(sayings.values())
 
 
 def _is_rare(key: str) -> bool:
