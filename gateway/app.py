@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from fastapi import Depends, FastAPI, Request
 from pydantic import SecretStr
@@ -16,15 +16,16 @@ from gateway.errors import InvalidInput, LetheError, Unauthenticated
 from gateway.guard.loop import Guard, Outcome, Released
 from gateway.guard.policy import Closed, Panel
 from gateway.guard.trajectory import LoopPlan
-from gateway.http.admin import admin_router
+from gateway.http.admin import CertificateState, admin_router
 from gateway.http.chat import chat_router
 from gateway.http.health import health_router
 from gateway.http.middleware import BodyLimit, RequestId
 from gateway.http.models import models_router
 from gateway.http.problems import install_problem_handlers
+from gateway.logs import Report, keep_silent
 from gateway.policies import Exceptions, Policies
 from gateway.settings import Settings
-from gateway.store.records import Fallback
+from gateway.store.records import Fallback, PolicyRecord
 from gateway.store.store import Store
 from gateway.upstream.openai import OpenAIUpstream, Timeouts
 from gateway.upstream.protocol import Capabilities, ChatRequest, Upstream
@@ -33,20 +34,13 @@ from verifiers.facts import Facts
 from verifiers.lexical import Lexical
 from verifiers.protocol import Verifier
 
-__all__ = ["Gateway", "Report", "create_app", "loop_plan", "open_gateway", "open_upstream", "verifier_panel"]
+__all__ = ["Gateway", "create_app", "loop_plan", "open_gateway", "open_upstream", "verifier_panel"]
 
 _VERIFIERS: Final[Mapping[str, type[Lexical] | type[Facts] | type[Claims]]] = {
     "lexical": Lexical,
     "facts": Facts,
     "claims": Claims,
 }
-
-Report: TypeAlias = Callable[[str, Mapping[str, object]], None]
-"""Told of an event and its fields, none of which quotes a conversation."""
-
-
-def _keep_silent(event: str, fields: Mapping[str, object]) -> None:
-    """Report to nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +87,15 @@ class Gateway:
             found["store"] = str(error)
         return found
 
+    async def certificate_state(self, record: PolicyRecord) -> CertificateState:
+        """Say for the operator which certificate is active, and whether answers go out under it."""
+        id_ = None if record.certificate is None else str(record.certificate.get("id"))
+        return CertificateState(id_, (await self.readiness())["certificate"] or "in force")
+
 
 @asynccontextmanager
 async def open_gateway(
-    settings: Settings, *, upstream: Upstream | None = None, report: Report = _keep_silent
+    settings: Settings, *, upstream: Upstream | None = None, report: Report = keep_silent
 ) -> AsyncIterator[Gateway]:
     """Open the store and the model, and close them in the end. ``upstream`` replaces the configured one."""
     async with AsyncExitStack() as stack:
@@ -129,8 +128,10 @@ def create_app(parts: Gateway) -> FastAPI:
     )
     app.include_router(models_router(parts.upstream), dependencies=client)
     app.include_router(health_router(parts.readiness))
-    app.include_router(admin_router(parts.store, admin_key=_secret(settings.admin_key)))
-    install_problem_handlers(app)
+    app.include_router(
+        admin_router(parts.store, admin_key=_secret(settings.admin_key), certificate_check=parts.certificate_state)
+    )
+    install_problem_handlers(app, parts.report)
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)
     app.add_middleware(RequestId)
     return app

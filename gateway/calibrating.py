@@ -29,6 +29,7 @@ class Wish:
     confidence: float | None = 0.95
     method: Method = "record_low"
     every_group: str | None = None
+    cover_subsets: bool = True
 
 
 async def calibrate(
@@ -69,6 +70,7 @@ async def calibrate(
             confidence=wish.confidence,
             method=wish.method,
             every_group=wish.every_group,
+            cover_subsets=wish.cover_subsets,
             created=created.astimezone(UTC).isoformat(timespec="seconds"),
         )
     except ValueError as error:

@@ -1,17 +1,25 @@
-"""Structured logs, one JSON object a line on standard error. Never the content of a conversation."""
+"""Events of a running gateway, one JSON object a line. Never the content of a conversation, never a secret."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import structlog
 
-__all__ = ["log_events"]
+__all__ = ["Report", "keep_silent", "log_events"]
+
+Report: TypeAlias = Callable[[str, Mapping[str, object]], None]
+"""Told of an event and its fields, none of which quotes a conversation."""
 
 
-def log_events() -> Callable[[str, Mapping[str, object]], None]:
-    """Make a function that logs an event with its fields."""
+def keep_silent(event: str, fields: Mapping[str, object]) -> None:
+    """Report to nobody."""
+
+
+def log_events() -> Report:
+    """Make a function that writes events to standard error."""
     log = structlog.wrap_logger(
         structlog.WriteLogger(sys.stderr),
         processors=[

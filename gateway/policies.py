@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from calibration.certificate import Certificate
 from calibration.trajectories import Bindings
@@ -17,6 +17,8 @@ from gateway.store.store import Store
 from gateway.upstream.protocol import Upstream
 
 __all__ = ["Exceptions", "InForce", "Policies"]
+
+_MOST_RULES: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,10 @@ class Policies:
         Raises ``StoreError`` where the store cannot be asked: nothing may go out then.
         """
         in_force = await self._in_force()
-        if model not in in_force.rules:
-            in_force.rules[model] = self._rule(in_force, model)
-        return in_force.policy, in_force.rules[model]
+        rule = in_force.rules.get(model) or self._rule(in_force, model)
+        if len(in_force.rules) < _MOST_RULES:  # the model's name is the client's to invent
+            in_force.rules[model] = rule
+        return in_force.policy, rule
 
     def bindings(self, policy: Policy, model: str, prompts: str = "") -> Bindings:
         """Name everything that a certificate for ``model`` under ``policy`` depends on."""
@@ -85,6 +88,7 @@ class Policies:
         if self._now is None or self._store.revision_changed():
             async with self._lock:
                 if self._now is None or self._store.revision_changed():
+                    self._now = None  # a read that fails must not leave the old policy in force
                     self._now = await self._read()
         return self._now
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway.errors import InvalidInput
 
@@ -46,9 +47,33 @@ class _Embedded(uvicorn.Server):
         yield
 
 
+class _Contained:
+    """Keeps unexpected exceptions from the server's log: their messages may quote a conversation.
+
+    The application has answered 500 and reported the kind of the error before it raises.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def noticing(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noticing)
+        except Exception:
+            if not started:
+                raise
+
+
 def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
     return uvicorn.Config(
-        app,
+        _Contained(app),
         host=host,
         port=port,
         log_level="warning",

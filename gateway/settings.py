@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     database: str = Field(
-        "lethe.db", description="Where topics and certificates are kept: a file's path or a database URL."
+        "lethe.db", description="Where topics and certificates are kept: a file's path or `sqlite:///PATH`."
     )
     api_key: SecretStr | None = Field(
         None, description="Key that clients must send as a bearer token. Unset: any client may ask."
@@ -50,13 +50,9 @@ class Settings(BaseSettings):
         description="The server takes `bad_words` (vLLM does), so the strategy `constrain` can ban words.",
     )
     upstream_several_choices: bool = Field(True, description="The server takes `n` above 1.")
-    connect_timeout_s: _Seconds = Field(
-        5.0, description="Longest wait for a connection to the server, seconds."
-    )
+    connect_timeout_s: _Seconds = Field(5.0, description="Longest wait for a connection to the server, seconds.")
     read_timeout_s: _Seconds = Field(120.0, description="Longest wait for the server's answer, seconds.")
-    write_timeout_s: _Seconds = Field(
-        30.0, description="Longest wait for the server to take a request, seconds."
-    )
+    write_timeout_s: _Seconds = Field(30.0, description="Longest wait for the server to take a request, seconds.")
     pool_timeout_s: _Seconds = Field(10.0, description="Longest wait for a free connection, seconds.")
     model_dir: Path | None = Field(
         None, description="Hugging Face checkpoint to run inside the gateway, instead of a server."

@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -46,6 +46,9 @@ def calibrate_command(
     every_group: Annotated[
         str | None, typer.Option(help="Promise it for every group of this key, such as family.")
     ] = None,
+    subsets: Annotated[
+        bool, typer.Option(help="Let it hold too when some of the topics are switched off.")
+    ] = True,
     labels: Annotated[Path | None, typer.Option(help="Labels of people or a judge, JSON Lines.")] = None,
     trajectories: Annotated[
         Path | None, typer.Option(help="Where answers are recorded. Default: beside the certificate.")
@@ -62,7 +65,8 @@ def calibrate_command(
     with reporting_failures():
         if not 0 < alpha < 1 or not 0 <= confidence < 1:
             raise InvalidInput("--alpha must lie between 0 and 1, --confidence from 0 to below 1")
-        wish = Wish(alpha, confidence or None, "ltt" if method is Method.LTT else "record_low", every_group)
+        engine: Literal["record_low", "ltt"] = "ltt" if method is Method.LTT else "record_low"
+        wish = Wish(alpha, confidence or None, engine, every_group, subsets)
         settings = read_settings(rounds=rounds, database=database)
         prompt_set = read_prompts(prompts)
         recorded = trajectories or out.with_suffix(".trajectories.jsonl")

@@ -70,10 +70,11 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The active topics, by id, with their screen and judges, at one revision of the store."""
+    """The active topics and their fingerprints, by id, with their screen, at one revision of the store."""
 
     revision: int
     topics: Mapping[str, ForgetTopic]
+    fingerprints: Mapping[str, str]
     screen: Screen | None
 
     @classmethod
@@ -83,19 +84,15 @@ class Policy:
         """Build the indexes for the active ones of ``topics``. A judge that takes longer abstains."""
         active = {t.topic.id: t for t in topics if t.active}
         if not active:
-            return cls(revision, {}, None)
+            return cls(revision, {}, {}, None)
         said = tuple(t.topic for t in active.values())
 
         def judge(verifiers: tuple[Verifier, ...]) -> Judge:
             return with_deadline(Worst(verifiers).prepare(said), verify_timeout_s)
 
         screen = Screen(said, untouched=judge(panel.cheap), touched=judge((*panel.cheap, *panel.screened)))
-        return cls(revision, active, screen)
-
-    @property
-    def fingerprints(self) -> dict[str, str]:
-        """The active topics' fingerprints by id, as a certificate binds them."""
-        return {id_: topic.topic.fingerprint for id_, topic in self.topics.items()}
+        fingerprints = {id_: topic.topic.fingerprint for id_, topic in active.items()}
+        return cls(revision, active, fingerprints, screen)
 
 
 def decide_rule(

@@ -64,9 +64,7 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-async def _streamed(
-    work: asyncio.Future[Outcome], asked: Asked, keep_alive_s: float, disclosed: bool
-) -> Response:
+async def _streamed(work: asyncio.Future[Outcome], asked: Asked, keep_alive_s: float, disclosed: bool) -> Response:
     """Start the stream when the outcome is there or a first pause is over: early errors keep their status."""
     await asyncio.wait({work}, timeout=keep_alive_s)
     if work.done():

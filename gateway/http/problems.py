@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from gateway.errors import InvalidInput, LetheError, StoreError, Unauthenticated, UpstreamRejected
+from gateway.logs import Report, keep_silent
 from gateway.store.wire import explain, field_path
 
 __all__ = ["install_problem_handlers", "problem_body", "problem_status"]
@@ -23,11 +23,10 @@ _GATEWAY_KEY_REFUSED: Final = "the upstream refused the gateway's own key"
 _PASSED_ON: Final = frozenset({400, 404, 413, 422, 429})
 _FIELD_LENGTH: Final = 64
 
-_log = structlog.get_logger("lethe")
 
-
-def install_problem_handlers(app: FastAPI) -> None:
+def install_problem_handlers(app: FastAPI, report: Report = keep_silent) -> None:
     """Make the app answer every error in one shape. Starlette still raises unexpected ones to the server."""
+    app.state.report = report
     app.add_exception_handler(LetheError, _on_lethe_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_body)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -68,7 +67,7 @@ async def _on_lethe_error(request: Request, error: Exception) -> JSONResponse:
         raise error
     headers: dict[str, str] = {}
     if isinstance(error, StoreError):
-        _log.error("store_unavailable", reason=str(error), request_id=_request_id(request))
+        _report(request, "store_unavailable", reason=str(error))
     if isinstance(error, Unauthenticated):
         headers["www-authenticate"] = "Bearer"
     if isinstance(error, UpstreamRejected) and error.upstream_status == 429 and error.retry_after:
@@ -101,8 +100,13 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
 
 
 async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
-    _log.error("unexpected_error", kind=type(error).__name__, request_id=_request_id(request))
+    _report(request, "unexpected_error", kind=type(error).__name__)
     return _answer(request, 500, _body(_UNEXPECTED, "server_error", None, "internal_error"))
+
+
+def _report(request: Request, event: str, **fields: object) -> None:
+    report: Report = request.app.state.report
+    report(event, {**fields, "request_id": _request_id(request)})
 
 
 def _field(loc: tuple[str | int, ...]) -> str:
