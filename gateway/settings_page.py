@@ -36,9 +36,7 @@ def environment_example() -> str:
     """Write examples/lethe.env: every variable with its default, commented out."""
     lines = ["# Every setting with its default. Made by `lethe settings --format env`.\n"]
     for name, field in Settings.model_fields.items():
-        lines.append(
-            f"\n# {field.description}{_choices(field)}\n# {_variable(name)}={_written(field.default)}\n"
-        )
+        lines.append(f"\n# {field.description}{_choices(field)}\n# {_variable(name)}={_written(field.default)}\n")
     return "".join(lines)
 
 

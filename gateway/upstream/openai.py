@@ -119,9 +119,7 @@ def _failure(error: httpx.HTTPError) -> UpstreamError:
 def _refused(error: httpx.TimeoutException) -> bool:
     """Look behind httpx-aiohttp 0.2, which calls a refused or cut connection a timeout too."""
     cause = error.__cause__
-    return isinstance(cause, aiohttp.ClientConnectionError) and not isinstance(
-        cause, aiohttp.ServerTimeoutError
-    )
+    return isinstance(cause, aiohttp.ClientConnectionError) and not isinstance(cause, aiohttp.ServerTimeoutError)
 
 
 def _timeout(error: httpx.TimeoutException) -> UpstreamTimeout:

@@ -55,9 +55,7 @@ class ScriptedUpstream:
         texts = [line for line in said if isinstance(line, str)]
         choices = tuple(Choice({"role": "assistant", "content": text}, "stop") for text in texts)
         prompt_tokens = sum(len(str(message.get("content", "")).split()) for message in request.messages)
-        return Completion(
-            request.model, choices, Usage(prompt_tokens, sum(len(text.split()) for text in texts))
-        )
+        return Completion(request.model, choices, Usage(prompt_tokens, sum(len(text.split()) for text in texts)))
 
     async def models(self) -> tuple[str, ...]:
         """Name the one model."""
