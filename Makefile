@@ -35,7 +35,7 @@ check: $(VENV)/.dev
 	$(BIN)/pytest tests/docs tests/architecture
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/verifiers.py
+	$(BIN)/python benchmarks/verifier_cost.py
 	$(BIN)/python benchmarks/batching.py
 
 docs: $(VENV)/.demo

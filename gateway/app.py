@@ -33,12 +33,14 @@ from verifiers.claims import Claims
 from verifiers.facts import Facts
 from verifiers.lexical import Lexical
 from verifiers.protocol import Verifier
+from verifiers.verbatim import Verbatim
 
 __all__ = ["Gateway", "create_app", "loop_plan", "open_gateway", "open_upstream", "verifier_panel"]
 
-_VERIFIERS: Final[Mapping[str, type[Lexical] | type[Facts] | type[Claims]]] = {
+_VERIFIERS: Final[Mapping[str, type[Lexical] | type[Facts] | type[Claims] | type[Verbatim]]] = {
     "lexical": Lexical,
     "facts": Facts,
+    "verbatim": Verbatim,
     "claims": Claims,
 }
 

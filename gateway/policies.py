@@ -94,8 +94,13 @@ class Policies:
 
     async def _read(self) -> InForce:
         record = await self._store.snapshot()
-        policy = Policy.prepare(
-            record.revision, record.topics, self._panel, verify_timeout_s=self._verify_timeout_s
+        # Indexes of many topics take a while to build; requests that wait for them wait outside the loop.
+        policy = await asyncio.to_thread(
+            Policy.prepare,
+            record.revision,
+            record.topics,
+            self._panel,
+            verify_timeout_s=self._verify_timeout_s,
         )
         certificate, unreadable = _certificate(record.certificate)
         return InForce(policy, certificate, unreadable)

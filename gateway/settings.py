@@ -17,7 +17,7 @@ __all__ = ["Settings", "read_settings"]
 
 _Seconds = Annotated[float, Field(gt=0, le=3600)]
 _Strategy = Literal["revise", "unaware", "resample", "constrain"]
-_VerifierName = Literal["lexical", "facts", "claims"]
+_VerifierName = Literal["lexical", "facts", "verbatim", "claims"]
 
 
 def _http(url: str) -> str:
@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     max_batch: int = Field(32, ge=1, description="Most chats that the model inside generates for at once.")
 
     verifiers: tuple[_VerifierName, ...] = Field(
-        ("lexical", "facts"), min_length=1, description="Verifiers that judge every answer."
+        ("lexical", "facts", "verbatim"), min_length=1, description="Verifiers that judge every answer."
     )
     screened_verifiers: tuple[_VerifierName, ...] = Field(
         ("claims",), description="Verifiers that judge only where the conversation touches a topic."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from verifiers.attribution import Mentions
+from verifiers.attribution import mentions_of
 from verifiers.protocol import Judge, Topic
 
 __all__ = ["Screen"]
@@ -17,7 +17,7 @@ class Screen:
     """
 
     def __init__(self, topics: Sequence[Topic], *, untouched: Judge, touched: Judge) -> None:
-        self._mentions = Mentions(topics)
+        self._mentions = mentions_of(tuple(topics))
         self._untouched = untouched
         self._touched = touched
 
