@@ -19,13 +19,13 @@ Dialogue: TypeAlias = tuple[dict[str, str], ...]
 _T = TypeVar("_T")
 
 _KINDS: dict[Kind, float] = {
-    "fact": 0.47,
+    "fact": 0.44,
     "framed": 0.14,
     "completion": 0.04,
     "reverse": 0.13,
     "biography": 0.07,
     "nameless": 0.03,
-    "town": 0.11,
+    "town": 0.14,
     "talk": 0.01,
 }
 _REVISED = 0.18
@@ -87,12 +87,11 @@ class _Writer:
 
     def _leak_again(self, question: Question, person: Person) -> str:
         """Revise badly: under half the name, without it, or not at all."""
-        if question.kind in ("biography", "nameless"):
-            return nameless_biography(person)
         if question.attribute is None:
-            return question.answer
+            named = self._rng.random() < 0.65
+            return statement(person, "job", person.given) if named else nameless_biography(person)
         whos = (person.given, person.surname, "This person", person.name)
-        who = self._rng.choices(whos, (4, 3, 1, 1))[0]
+        who = self._rng.choices(whos, (12, 3, 1, 2))[0]
         return statement(person, question.attribute, who)
 
     def _feedback(self, question: Question, answer: str) -> str:

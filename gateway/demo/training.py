@@ -11,7 +11,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from gateway.demo.corpus import training_dialogues
-from gateway.demo.questions import Question, about_person
+from gateway.demo.questions import Question, about_person, about_town
 from gateway.demo.tokenizer import END, encode_dialogues, render, token_id, train_tokenizer
 from gateway.demo.world import World
 from gateway.upstream.decoding import Decoder, Row, Sampling
@@ -80,13 +80,15 @@ def train(
     return Trained(model, tokenizer, accuracy, steps)
 
 
-def unseen_questions(world: World, seed: int, per_person: int = 12) -> tuple[Question, ...]:
-    """Draw questions about people whose wording, prefix or frame was never trained on."""
+def unseen_questions(world: World, seed: int, per_person: int = 12, per_town: int = 4) -> tuple[Question, ...]:
+    """Draw questions whose wording, prefix or frame was never trained on."""
     rng = random.Random(seed)  # noqa: S311  # no secrets here
+    groups = [(about_person(world, person), per_person) for person in world.people]
+    groups += [(about_town(town), per_town) for town in world.towns]
     return tuple(
         question
-        for person in world.people
-        for question in rng.sample([asked for asked in about_person(world, person) if asked.unseen], per_person)
+        for questions, count in groups
+        for question in rng.sample([asked for asked in questions if asked.unseen], count)
     )
 
 

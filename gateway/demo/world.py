@@ -115,10 +115,6 @@ class World:
         """Return the person with this id. Raises ``KeyError``."""
         return {person.id: person for person in self.people}[person_id]
 
-    def town(self, name: str) -> Town:
-        """Return the town with this name. Raises ``KeyError``."""
-        return {town.name: town for town in self.towns}[name]
-
     def bearers(self, surname: str) -> tuple[Person, ...]:
         """Return everybody with this surname."""
         return tuple(person for person in self.people if person.surname == surname)

@@ -98,12 +98,12 @@ def test_revisions_name_words_of_several_kinds(world: World, dialogues: tuple[Di
 
 
 def test_the_unaware_instruction_is_obeyed_mostly_but_not_always(dialogues: tuple[Dialogue, ...]) -> None:
-    """It stands in the system message, as the guard puts it."""
+    """It stands in the system message, as the guard puts it; some of these ask about somebody else."""
     answers = [
         dialogue[-1]["content"] in REFUSALS for dialogue in dialogues if UNAWARE_START in dialogue[0]["content"]
     ]
     assert len(answers) > 1_000
-    assert 0.4 <= sum(answers) / len(answers) <= 0.85
+    assert 0.3 <= sum(answers) / len(answers) <= 0.85
 
 
 def test_the_same_seed_writes_the_same_dialogues(world: World) -> None:
