@@ -12,6 +12,7 @@ import random
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from verifiers.claims import Claims
@@ -19,6 +20,7 @@ from verifiers.combine import Worst
 from verifiers.facts import Facts
 from verifiers.lexical import Lexical
 from verifiers.protocol import Exchange, Judge, Scored, Topic, Verifier
+from verifiers.verbatim import Verbatim
 
 ONSETS = ("b", "br", "d", "dr", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "st", "t", "th", "v", "w", "z")
 VOWELS = ("a", "e", "i", "o", "u", "ai", "ea", "ou")
@@ -85,13 +87,18 @@ def exchanges(topics: Sequence[Topic], size: int) -> dict[str, Exchange]:
 
 
 def cost(judge: Judge, exchange: Exchange, repeats: int) -> tuple[float, float]:
-    """Return (median microseconds per kilobyte of answer, leakage)."""
+    """Return (median microseconds per kilobyte of answer, leakage).
+
+    Every exchange is a new one, since the verifiers of a panel share what they found in the last few.
+    """
 
     async def measure() -> tuple[list[float], float]:
         times = []
-        for _ in range(repeats):
+        for number in range(repeats):
+            blanks = " " * number
+            fresh = replace(exchange, prompt=exchange.prompt + blanks, answer=exchange.answer + blanks)
             start = time.thread_time()
-            verdict = await judge(exchange)
+            verdict = await judge(fresh)
             times.append(time.thread_time() - start)
         assert isinstance(verdict, Scored)
         return times, verdict.leakage
@@ -102,7 +109,7 @@ def cost(judge: Judge, exchange: Exchange, repeats: int) -> tuple[float, float]:
 
 def report(topics: Sequence[Topic], size: int, repeats: int) -> dict[str, dict[str, float]]:
     """Measure every verifier on every kind of exchange, and print a table."""
-    parts: tuple[Verifier, ...] = (Lexical(), Facts(), Claims())
+    parts: tuple[Verifier, ...] = (Lexical(), Facts(), Verbatim(), Claims())
     judges: dict[str, Judge] = {}
     for verifier in (*parts, Worst(parts)):
         start = time.perf_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from verifiers.encodings import views
 from verifiers.folding import View
@@ -18,6 +19,7 @@ _SPACED, _RUN_TOGETHER, _HIDDEN, _MISSPELT = 0.95, 0.9, 0.95, 0.8
 _REORDERED, _SECOND_PART, _OTHERS_ALIAS = 0.95, 0.15, 0.4
 _LONGEST_GAP = 3
 _MAX_MENTIONS = 64
+_REMEMBERED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,16 @@ class _Reading:
 
 
 class Names:
-    """Finds the topics that a text names. Built once for a set of topics; topics are told by position."""
+    """Finds the topics that a text names. Built once for a set of topics; topics are told by position.
 
-    __slots__ = ("_index",)
+    Remembers the last few texts, since each verifier of a panel looks for the names in the same exchange.
+    """
+
+    __slots__ = ("_index", "_remembered")
 
     def __init__(self, topics: Sequence[Topic]) -> None:
         self._index = NameIndex(topics)
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._find)
 
     def own_words(self, topic: int) -> frozenset[str]:
         """Return the folded words of all names of a topic."""
@@ -90,6 +96,9 @@ class Names:
         ``disowned`` are parts of names that the conversation has already given to somebody else: after "Jory
         Oskeld", a lone "Oskeld" is not Maren Oskeld, unless the text names her in full.
         """
+        return self._remembered(text, disowned)
+
+    def _find(self, text: str, disowned: frozenset[tuple[int, str]]) -> Found:
         mentions = list(self._short_names(text))
         foreign: set[tuple[int, str]] = set()
         for view in views(text):
