@@ -1,0 +1,200 @@
+"""`lethe calibrate` as an operator runs it: another process, a model over HTTP, kills and mistakes included."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from calibration.certificate import Certificate
+from gateway.store.records import ForgetTopic
+from gateway.store.store import Store
+from verifiers.protocol import Topic
+
+MAREN = ForgetTopic(Topic("maren", "Maren Oskeld", facts=("Maren Oskeld was born in Seltal.",)))
+LEAK = "Maren Oskeld was born in Seltal."
+
+
+class Desk:
+    """An operator's working directory: a database with a topic, prompts, and the command."""
+
+    def __init__(self, folder: Path, model_url: str) -> None:
+        self.folder = folder
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("LETHE_")},
+            "LETHE_UPSTREAM_URL": model_url,
+            "LETHE_DATABASE": str(folder / "operator.db"),
+        }
+
+    async def set_up(self, prompts: int) -> None:
+        """Make the topic active and write so many forget prompts and one benign one."""
+        store = await Store.open(self.folder / "operator.db")
+        await store.add(MAREN)
+        await store.aclose()
+        lines = [
+            {
+                "id": f"p{i}",
+                "prompt": f"({i}) Where was Maren Oskeld born?",
+                "forbidden": ["Seltal"],
+                "topic": "maren",
+            }
+            for i in range(prompts)
+        ]
+        lines.append({"id": "b", "prompt": "What is the tallest hill?", "benign": True})
+        (self.folder / "prompts.jsonl").write_text("\n".join(map(json.dumps, lines)))
+
+    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+        """Start `lethe …` here."""
+        code = "from gateway.cli import main; main()"
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, *arguments,
+            cwd=self.folder, env=self.environment,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+
+    async def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Run `lethe …` to its end: exit code, output, errors."""
+        process = await self.start(*arguments)
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        return process.returncode or 0, out.decode(), err.decode()
+
+    def certificate(self) -> Certificate:
+        """Read what was written."""
+        return Certificate.from_json((self.folder / "certificate.json").read_text())
+
+
+CALIBRATE = ("calibrate", "--prompts", "prompts.jsonl", "--alpha", "0.1", "--rounds", "2")
+
+
+def revised(request):
+    """Leak at first, not when asked again."""
+    return LEAK if len(request.messages) == 1 and "Maren" in str(request.messages) else "I do not know."
+
+
+async def test_prompts_become_a_certificate_that_can_be_shown_verified_and_activated(start, tmp_path):
+    """The whole of an operator's way, with the commands of the README."""
+    async with start(revised, topics=()) as model:
+        desk = Desk(tmp_path, f"{model.url}/v1")
+        await desk.set_up(40)
+        code, out, err = await desk.run(*CALIBRATE)
+        assert (0, True) == (code, "at most 10 %" in out), err
+        for command, said in (("show", "10 %"), ("verify", "is whole")):
+            code, out, err = await desk.run("certificate", command, "certificate.json")
+            assert (0, True) == (code, said in out), out + err
+        code, out, err = await desk.run("certificate", "activate", "certificate.json")
+        assert (0, True) == (code, "in force" in out), err
+    store = await Store.open(tmp_path / "operator.db")
+    assert desk.certificate().id == (await store.active_certificate())["id"]
+    await store.aclose()
+
+
+async def test_a_killed_calibration_loses_and_repeats_nothing(start, tmp_path):
+    """kill -9 in the middle; the second run asks only for what was not finished."""
+    async with start(revised, topics=()) as model:
+        desk = Desk(tmp_path, f"{model.url}/v1")
+        await desk.set_up(40)
+        quick = model.upstream.complete
+
+        async def slow(request):
+            await asyncio.sleep(0.05)
+            return await quick(request)
+
+        model.upstream.complete = slow
+        first = await desk.start(*CALIBRATE, "--concurrency", "2")
+        log = tmp_path / "certificate.trajectories.jsonl"
+        while not log.exists() or log.read_bytes().count(b"\n") < 10:  # noqa: ASYNC110 - another process writes it
+            await asyncio.sleep(0.02)
+        os.kill(first.pid, signal.SIGKILL)
+        await first.wait()
+        finished = log.read_bytes().count(b"\n") - 1
+        asked = len(model.upstream.requests)
+        code, _, err = await desk.run(*CALIBRATE)
+        assert 0 == code, err
+        assert 2 * (41 - finished) == len(model.upstream.requests) - asked
+    assert 41 == log.read_bytes().count(b"\n") - 1
+    assert 40 == len(desk.certificate().record_lows)
+
+
+async def test_too_few_prompts_are_infeasible_with_the_number_that_is_needed(start, tmp_path):
+    """Its own exit code; the certificate is written and lets nothing out."""
+    async with start(revised, topics=()) as model:
+        desk = Desk(tmp_path, f"{model.url}/v1")
+        await desk.set_up(10)
+        code, out, _ = await desk.run(*CALIBRATE)
+    assert (4, True) == (code, "29" in out)
+    assert desk.certificate().threshold is None
+
+
+async def test_learn_then_test_certifies_the_same_recording(start, tmp_path):
+    """The second method reads what the first recorded, and asks the model nothing."""
+    async with start(revised, topics=()) as model:
+        desk = Desk(tmp_path, f"{model.url}/v1")
+        await desk.set_up(60)
+        await desk.run(*CALIBRATE)
+        asked = len(model.upstream.requests)
+        code, _, err = await desk.run(*CALIBRATE, "--method", "ltt")
+        assert (0, asked) == (code, len(model.upstream.requests)), err
+    assert ("ltt", True) == (desk.certificate().method, desk.certificate().threshold is not None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--prompts", "none.jsonl"), "cannot read the prompts file"),
+        (("--prompts", "bad.jsonl"), "bad.jsonl, line 2"),
+        (("--prompts", "prompts.jsonl", "--alpha", "7"), "--alpha"),
+        (("--prompts", "prompts.jsonl", "--model", "unheard-of", "--out", "no/such/place.json"), "cannot write"),
+        (("--prompts", "other-topic.jsonl"), "'somebody'"),
+        (("--prompts", "unlabelled.jsonl"), "--labels"),
+        (("--prompts", "prompts.jsonl", "--labels", "labels.jsonl"), "labels.jsonl"),
+    ],
+)
+async def test_a_mistake_is_one_line_that_says_what_to_do(start, tmp_path, arguments, complaint):
+    """Exit code 2, nothing written over."""
+    async with start(revised, topics=()) as model:
+        desk = Desk(tmp_path, f"{model.url}/v1")
+        await desk.set_up(3)
+        good = (tmp_path / "prompts.jsonl").read_text().splitlines()[0]
+        (tmp_path / "bad.jsonl").write_text(good + "\n{")
+        (tmp_path / "other-topic.jsonl").write_text(good.replace('"maren"', '"somebody"'))
+        (tmp_path / "unlabelled.jsonl").write_text('{"prompt": "Who?"}')
+        (tmp_path / "labels.jsonl").write_text('{"id": "nobody", "labels": [true]}')
+        code, _, err = await desk.run("calibrate", *arguments)
+    assert 2 == code, err
+    complaints = [line for line in err.splitlines() if line.startswith("lethe: ")]
+    assert [True] == [complaint in line for line in complaints], err
+
+
+async def test_a_model_that_is_not_there_is_named(tmp_path):
+    """Exit code 3."""
+    desk = Desk(tmp_path, "http://127.0.0.1:9/v1")
+    await desk.set_up(3)
+    code, _, err = await desk.run(*CALIBRATE)
+    assert (3, True) == (code, "LETHE_UPSTREAM_URL" in err)
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda text: text[: len(text) // 2], "restore the file"),
+        (lambda text: text.replace('"level": 0.1', '"level": 0.2', 1), "edited"),
+        (lambda text: "", "not a usable certificate"),
+    ],
+)
+async def test_a_damaged_certificate_is_refused(start, tmp_path, damage, complaint):
+    """By show, verify and activate alike."""
+    async with start(revised, topics=()) as model:
+        desk = Desk(tmp_path, f"{model.url}/v1")
+        await desk.set_up(40)
+        await desk.run(*CALIBRATE)
+        whole = (tmp_path / "certificate.json").read_text()
+        assert damage(whole) != whole
+        (tmp_path / "certificate.json").write_text(damage(whole))
+        for command in ("show", "verify", "activate"):
+            code, _, err = await desk.run("certificate", command, "certificate.json")
+            assert (2, True) == (code, complaint in err), err
