@@ -1,0 +1,30 @@
+"""Checks of an unlearning certificate against its own numbers. Knows each method's accountant, no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from unlearners.certificate import UnlearningCertificate
+
+__all__ = ["Recompute", "verify"]
+
+Recompute: TypeAlias = Callable[[UnlearningCertificate], tuple[str, ...]]
+"""Computes a method's promise again from ``parameters`` and ``served``, and returns what disagrees."""
+
+RECOMPUTE: Mapping[str, Recompute] = {}
+"""By method. A method that is not here has nothing that could be computed again from the certificate alone."""
+
+
+def verify(certificate: UnlearningCertificate) -> tuple[str, ...]:
+    """Return the problems found, none for a sound certificate. Never raises for one that was decoded."""
+    problems = []
+    if certificate.id != certificate.expected_id:
+        problems.append(f"the id {certificate.id!r} does not match the content: damaged or edited")
+    recompute = RECOMPUTE.get(certificate.method)
+    if recompute is not None:
+        try:
+            problems += recompute(certificate)
+        except (KeyError, ValueError, OverflowError) as error:
+            problems.append(f"the promise cannot be computed again: {error}")
+    return tuple(problems)
