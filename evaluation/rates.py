@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from scipy.stats import binomtest
+from scipy.special import betaincinv
 
 __all__ = ["Rate"]
 
@@ -36,5 +36,7 @@ class Rate:
         """Bound the true rate on both sides; (0, 1) where nothing was counted."""
         if not self.total:
             return (0.0, 1.0)
-        bounds = binomtest(self.hits, self.total).proportion_ci(confidence, method="exact")
-        return (float(bounds.low), float(bounds.high))
+        tail, misses = (1.0 - confidence) / 2, self.total - self.hits
+        low = float(betaincinv(self.hits, misses + 1, tail)) if self.hits else 0.0
+        high = float(betaincinv(self.hits + 1, misses, 1.0 - tail)) if misses else 1.0
+        return (low, high)

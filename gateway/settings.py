@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     )
     rounds: int = Field(5, ge=1, le=50, description="Most rounds of generation for one request (T).")
     strategies: tuple[_Strategy, ...] = Field(
-        ("revise", "unaware", "revise", "constrain"),
+        ("revise", "unaware", "constrain", "revise"),
         min_length=1,
         description="How rounds 2, 3, … ask; the last one serves all further rounds.",
     )

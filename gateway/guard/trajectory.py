@@ -36,7 +36,7 @@ class LoopPlan:
     """
 
     rounds: int = 5
-    strategies: tuple[Strategy, ...] = ("revise", "unaware", "revise", "constrain")
+    strategies: tuple[Strategy, ...] = ("revise", "unaware", "constrain", "revise")
     candidates_per_round: int = 1
     decoding: Mapping[str, Any] = field(default_factory=lambda: {"temperature": 0.0})
     deadline_s: float = 120.0
