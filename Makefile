@@ -10,7 +10,6 @@ demo: $(VENV)/.demo
 
 $(VENV)/.venv:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade 'pip>=25'
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.venv pyproject.toml constraints.txt
