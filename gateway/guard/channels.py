@@ -15,7 +15,7 @@ from gateway.upstream.protocol import Choice, Message
 
 __all__ = ["prompt_text", "verifiable", "visible"]
 
-_TEXT_FIELDS = ("reasoning_content", "content", "refusal")
+_TEXT_FIELDS = ("reasoning_content", "reasoning", "content", "refusal")
 _PART_TYPES = ("text", "output_text", "input_text")
 
 

@@ -125,7 +125,7 @@ def _essence(choice: Choice) -> dict[str, Any]:
 def _deltas(choice: Choice) -> Iterator[dict[str, Any]]:
     """Cut a message into deltas: the role, then the texts word by word, then the tool calls."""
     yield {"role": "assistant", "content": ""}
-    for field in ("reasoning_content", "refusal", "content"):
+    for field in ("reasoning_content", "reasoning", "refusal", "content"):
         text = choice.message.get(field)
         if isinstance(text, str):
             for piece in _words(text):

@@ -24,6 +24,7 @@ CALL = {"id": "1", "type": "function", "function": {"name": "seltal", "arguments
         ({"content": [{"type": "text", "text": "Maren"}]}, "Maren"),
         ({"content": None, "refusal": "not Maren"}, "not Maren"),
         ({"content": "x", "reasoning_content": "Maren?"}, "Maren?"),
+        ({"content": "x", "reasoning": "Maren?"}, "Maren?"),
         ({"tool_calls": [CALL]}, "seltal"),
         ({"tool_calls": [CALL]}, "Maren"),
     ],
