@@ -140,7 +140,7 @@ def _content(certificate: UnlearningCertificate) -> dict[str, object]:
         "data": asdict(certificate.data),
         "parameters": dict(certificate.parameters),
         "assumptions": list(certificate.assumptions),
-        "served": [{"rows": list(one.rows), "epochs": one.epochs} for one in certificate.served],
+        "served": [{"rows": list(one.rows), "epochs": float(one.epochs)} for one in certificate.served],
         "remaining": _remaining_out(certificate.remaining),
         "gradients_spent": certificate.gradients_spent,
         "training_gradients": certificate.training_gradients,

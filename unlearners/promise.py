@@ -104,7 +104,10 @@ def promise_words(promise: Promise) -> str:
 def promise_out(promise: Promise) -> dict[str, object]:
     """Encode as an object for JSON."""
     kinds = {Indistinguishable: "indistinguishable", ExactRetrain: "exact_retrain", NothingPromised: "nothing"}
-    return {"kind": kinds[type(promise)], **asdict(promise)}
+    content = asdict(promise)
+    for name in {"epsilon", "delta", "failure"} & set(content):
+        content[name] = float(content[name])  # so that 1 and 1.0 have the same digest
+    return {"kind": kinds[type(promise)], **content}
 
 
 def promise_in(source: Mapping[str, object]) -> Promise:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from unlearners import langevin_certificate
 from unlearners.certificate import UnlearningCertificate
 
 __all__ = ["Recompute", "verify"]
@@ -12,7 +13,7 @@ __all__ = ["Recompute", "verify"]
 Recompute: TypeAlias = Callable[[UnlearningCertificate], tuple[str, ...]]
 """Computes a method's promise again from ``parameters`` and ``served``, and returns what disagrees."""
 
-RECOMPUTE: Mapping[str, Recompute] = {}
+RECOMPUTE: Mapping[str, Recompute] = {langevin_certificate.METHOD: langevin_certificate.recompute}
 """By method. A method that is not here has nothing that could be computed again from the certificate alone."""
 
 
@@ -25,6 +26,6 @@ def verify(certificate: UnlearningCertificate) -> tuple[str, ...]:
     if recompute is not None:
         try:
             problems += recompute(certificate)
-        except (KeyError, ValueError, OverflowError) as error:
+        except (ArithmeticError, KeyError, TypeError, ValueError) as error:
             problems.append(f"the promise cannot be computed again: {error}")
     return tuple(problems)

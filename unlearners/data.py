@@ -1,0 +1,172 @@
+"""Features and labels from files, and the checks that a promise rests on. Knows no unlearner."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unlearners.protocol import ForgetRequest, Refused
+
+__all__ = ["UNIT_ROWS", "Dataset", "read_csv", "read_npz", "request_for_ids"]
+
+UNIT_ROWS = "every row's features have norm at most 1"
+TOLERANCE = 1e-6
+"""How far above 1 a norm may be by rounding."""
+
+NAMES = (("x", "y"), ("features", "labels"), ("X", "Y"))
+"""Names of the arrays in an .npz file, tried in this order; ``_train`` or ``_test`` may follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Rows of features (n, d), labels (n,) counted from 0 into ``classes``, and an id for each row.
+
+    Raises ``Refused`` for values that are not finite, and ``ValueError`` where shapes disagree.
+    """
+
+    features: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    ids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        rows = len(self.features)
+        if self.features.ndim != 2 or self.labels.shape != (rows,):
+            shapes = f"{self.features.shape}, {self.labels.shape}"
+            raise ValueError(f"needs features (n, d) and labels (n,), got {shapes}")
+        if self.ids and (len(self.ids) != rows or len(set(self.ids)) != rows):
+            raise ValueError("every row needs an id of its own")
+        if rows == 0 or self.features.shape[1] == 0:
+            raise Refused("there is at least one row and one feature", f"the data are {self.features.shape}")
+        if len(self.classes) < 2:
+            raise Refused("there are at least two classes", f"the labels name {len(self.classes)}")
+        if self.labels.min() < 0 or self.labels.max() >= len(self.classes):
+            raise ValueError("a label is outside the classes")
+        bad = np.flatnonzero(~np.isfinite(self.features).all(axis=1))
+        if len(bad):
+            raise Refused("every feature is a finite number", f"row {bad[0]} holds one that is not")
+
+    @property
+    def rows(self) -> int:
+        """Return n."""
+        return len(self.labels)
+
+    @property
+    def sha256(self) -> str:
+        """Return a digest of features, labels and classes (in this order of rows), not of the ids."""
+        digest = hashlib.sha256(repr((self.features.shape, self.classes)).encode())
+        digest.update(np.ascontiguousarray(self.features).tobytes())
+        digest.update(np.ascontiguousarray(self.labels).tobytes())
+        return digest.hexdigest()
+
+    def check_unit_rows(self) -> None:
+        """Raise ``Refused`` where a row's norm is above 1."""
+        norms = np.linalg.norm(self.features, axis=1)
+        worst = int(norms.argmax())
+        if norms[worst] > 1 + TOLERANCE:
+            raise Refused(UNIT_ROWS, f"row {worst} has norm {norms[worst]:.6g}; normalise the rows first")
+
+    def with_unit_rows(self) -> Dataset:
+        """Scale each row by itself to norm 1. Raises ``Refused`` for a row of zeros."""
+        norms = np.linalg.norm(self.features, axis=1, keepdims=True)
+        if not norms.all():
+            raise Refused("a row can be scaled to norm 1", f"row {int(norms.argmin())} is all zeros")
+        return replace(self, features=self.features / norms)
+
+    def of_classes(self, names: Sequence[str]) -> Dataset:
+        """Keep the rows of these classes, grouped in this order, which also numbers them."""
+        for name in names:
+            if name not in self.classes:
+                raise ValueError(f"there is no class {name!r}; the classes are {', '.join(self.classes)}")
+        groups = [np.flatnonzero(self.labels == self.classes.index(name)) for name in names]
+        rows = np.concatenate(groups)
+        labels = np.repeat(np.arange(len(names)), [len(group) for group in groups])
+        ids = tuple(self.ids[row] for row in rows) if self.ids else ()
+        return Dataset(self.features[rows], labels, tuple(names), ids)
+
+    def take(self, rows: NDArray[np.int64]) -> Dataset:
+        """Keep these rows, in this order, and all the classes."""
+        ids = tuple(self.ids[row] for row in rows) if self.ids else ()
+        return Dataset(self.features[rows], self.labels[rows], self.classes, ids)
+
+
+def request_for_ids(data: Dataset, ids: Sequence[str]) -> ForgetRequest:
+    """Find rows by their ids (by their positions, where the data have none). Raises ``Refused`` for a stranger."""
+    places = {name: row for row, name in enumerate(data.ids or map(str, range(data.rows)))}
+    strangers = [name for name in ids if name not in places]
+    if strangers:
+        raise Refused("a forgotten row is in the data", f"there is no row {strangers[0]!r}")
+    return ForgetRequest(tuple(places[name] for name in ids))
+
+
+def read_npz(path: Path, part: str = "") -> Dataset:
+    """Read features and labels from ``x``/``y``, ``features``/``labels`` (or ``x_train``/``y_train``, …).
+
+    Further axes of the features are flattened; bytes (images) become pixel/255 - 0.5. ``part`` is ``train``,
+    ``test`` or empty for the plain names, or for the training part where there are none. Labels are classes
+    by their value, in ascending order.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            features, labels = _named(path, {name: stored[name] for name in stored.files}, part)
+    except (OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"cannot read {path}: {error}") from None
+    if features.ndim < 2 or labels.ndim != 1 or len(features) != len(labels):
+        raise ValueError(f"{path}: needs features (n, …) and labels (n,), got {features.shape}, {labels.shape}")
+    if features.dtype.kind not in "fiub" or labels.dtype.kind not in "iubUS":
+        raise ValueError(f"{path}: features must be numbers, labels whole numbers or texts")
+    flat = features.reshape(len(features), math.prod(features.shape[1:])).astype(np.float64)
+    if features.dtype == np.uint8:
+        flat = flat / 255 - 0.5
+    values, numbered = np.unique(labels, return_inverse=True)
+    return Dataset(flat, numbered.astype(np.int64), tuple(str(value) for value in values))
+
+
+def _named(path: Path, arrays: dict[str, NDArray[Any]], part: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    endings = (f"_{part}",) if part else ("", "_train")
+    for ending in endings:
+        for x, y in NAMES:
+            if x + ending in arrays and y + ending in arrays:
+                return arrays[x + ending], arrays[y + ending]
+    raise ValueError(f"{path} has no arrays x{endings[0]} and y{endings[0]}; it has {', '.join(arrays) or 'none'}")
+
+
+def read_csv(path: Path, label: str, id_column: str | None = None) -> Dataset:
+    """Read a CSV file with a header: the label's column, perhaps ids, and numbers in all the others."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = next(reader, [])
+            rows = [(reader.line_num, row) for row in reader if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"cannot read {path}: {error}") from None
+    if len(set(header)) != len(header):
+        raise ValueError(f"{path} names a column twice")
+    for name in (label, *([id_column] if id_column else [])):
+        if name not in header:
+            raise ValueError(f"{path} has no column {name!r}; it has {', '.join(header)}")
+    for line, row in rows:
+        if len(row) != len(header):
+            raise ValueError(f"{path}, line {line}: {len(row)} fields under {len(header)} columns")
+    columns = [place for place, name in enumerate(header) if name not in (label, id_column)]
+    features = np.array([_numbers(path, line, row, columns) for line, row in rows], dtype=np.float64)
+    values, numbered = np.unique([row[header.index(label)] for _, row in rows], return_inverse=True)
+    ids = tuple(row[header.index(id_column)] for _, row in rows) if id_column else ()
+    shaped = features.reshape(len(rows), len(columns))
+    return Dataset(shaped, numbered.astype(np.int64), tuple(str(value) for value in values), ids)
+
+
+def _numbers(path: Path, line: int, row: Sequence[str], columns: Sequence[int]) -> list[float]:
+    try:
+        return [float(row[place]) for place in columns]
+    except ValueError:
+        raise ValueError(f"{path}, line {line}: a feature is not a number") from None
