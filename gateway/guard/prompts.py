@@ -16,6 +16,9 @@ from gateway.upstream.protocol import ChatRequest, Message
 __all__ = ["Prompt", "PromptSet", "read_prompts"]
 
 
+_NOT_PARAMETERS = frozenset({"messages", "model", "n", "stream", "stream_options"})
+
+
 class _Line(BaseModel):
     """One line of the file, as it is written."""
 
@@ -37,6 +40,8 @@ class _Line(BaseModel):
             raise ValueError("give either `prompt` (a text) or `messages` (a list of chat messages)")
         if self.benign and self.forbidden:
             raise ValueError("a benign prompt has nothing forbidden")
+        if taken := _NOT_PARAMETERS & self.parameters.keys():
+            raise ValueError(f"`parameters` cannot set {', '.join(sorted(taken))}")
         return self
 
 

@@ -153,6 +153,8 @@ class _Walker:
                 raise
             return [Ended("upstream", str(error))]
         self._spent += completion.usage
+        if not completion.choices:
+            return [Ended("upstream", "the model gave no answer")]
         return await self._judged(round_, completion)
 
     async def _judged(self, round_: int, completion: Completion) -> Sequence[Step]:

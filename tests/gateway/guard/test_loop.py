@@ -95,6 +95,11 @@ async def test_an_upstream_that_fails_later_ends_in_the_fallback(loop):
     assert ("upstream", UNAWARE) == (outcome.reason, text(outcome))
 
 
+async def test_an_upstream_that_gives_no_choices_lets_nothing_out(loop):
+    """No answer is nothing to pass."""
+    assert "upstream" == (await loop([Completion("scripted", ())]).answer()).reason
+
+
 async def test_without_a_certificate_nothing_goes_out_and_nothing_is_generated(loop):
     """A closed rule answers with the fallback and spends no generation."""
     talk = loop(["0.0 harmless"])
