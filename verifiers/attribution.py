@@ -13,7 +13,15 @@ from verifiers.terms import stem, terms_of
 from verifiers.traces import FactIndex
 from verifiers.words import COMMON, FUNCTION, PERSON, PRONOUNS, TITLES
 
-__all__ = ["Mentions", "Pointing", "certainty_of", "mentions_of", "names_stranger", "refers_back"]
+__all__ = [
+    "Mentions",
+    "Pointing",
+    "certainty_of",
+    "mentions_of",
+    "names_stranger",
+    "refers_back",
+    "turns_to_stranger",
+]
 
 _ENOUGH_TO_TOUCH = 0.5
 _UNNAMED_ANSWER = 0.6
@@ -75,7 +83,7 @@ class Mentions:
         view = fold(exchange.prompt)
         described = self._touched(view)
         self._add_described(topics, described, view, exchange)
-        self._turn_away(topics, exchange.prompt, answer)
+        self._turn_away(topics, exchange, answer)
         clear = {at: strength for at, strength in described.items() if strength >= _ENOUGH_TO_TOUCH}
         return Pointing(prompt, answer, topics, clear)
 
@@ -95,14 +103,16 @@ class Mentions:
                 if not self.is_strangers(view, topic) and not self.is_strangers(answer, topic):
                     topics[topic] = strength * factor
 
-    def _turn_away(self, topics: dict[int, float], prompt: str, answer: Found) -> None:
-        """Lower the topics of earlier turns when the last one is about somebody else."""
-        last = prompt.rstrip().rpartition("\n")[2]
-        if not topics or len(last) == len(prompt.rstrip()):
+    def _turn_away(self, topics: dict[int, float], exchange: Exchange, answer: Found) -> None:
+        """Lower the topics of earlier turns when the newest one is about somebody else."""
+        if not topics or exchange.last_turn is None:
             return
-        view, named = fold(last), self.names.find(last)
+        view, named = fold(exchange.last_turn), self.names.find(exchange.last_turn)
+        described = self._touched(view)
         for topic in topics:
-            if not named.strength(topic) and not answer.strength(topic) and self.is_strangers(view, topic):
+            if named.strength(topic) or answer.strength(topic) or described.get(topic, 0.0) >= _ENOUGH_TO_TOUCH:
+                continue
+            if turns_to_stranger(view, self._known[topic]):
                 topics[topic] *= _TURNED_AWAY
 
     def _touched(self, view: View) -> dict[int, float]:
@@ -121,18 +131,30 @@ def mentions_of(topics: tuple[Topic, ...]) -> Mentions:
 
 def names_stranger(view: View, known: Set[str]) -> bool:
     """Say whether two capitalised words stand together, not both of them ordinary or ``known`` stems."""
+    return _stranger_at(view, known) is not None
+
+
+def turns_to_stranger(view: View, known: Set[str]) -> bool:
+    """Say whether a turn names a stranger and does not refer back before that, as a signed letter does."""
+    at = _stranger_at(view, known)
+    return at is not None and not refers_back(view.words()[:at])
+
+
+def _stranger_at(view: View, known: Set[str]) -> int | None:
     words, bounds = view.words(), view.bounds()
     names = [
         len(word) > 1 and word not in COMMON and word not in TITLES and view.capital(start)
         for word, (start, _) in zip(words, bounds, strict=True)
     ]
-    return any(
-        names[at]
+    strangers = (
+        at
+        for at in range(len(words) - 1)
+        if names[at]
         and names[at + 1]
         and view.text[bounds[at][1] : bounds[at + 1][0]] in (" ", "-")
         and not (stem(words[at]) in known and stem(words[at + 1]) in known)
-        for at in range(len(words) - 1)
     )
+    return next(strangers, None)
 
 
 def refers_back(words: Sequence[str]) -> bool:

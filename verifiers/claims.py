@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifiers.answers import Clauses, disclaims
-from verifiers.attribution import certainty_of, mentions_of, names_stranger, refers_back
+from verifiers.attribution import certainty_of, mentions_of, refers_back, turns_to_stranger
 from verifiers.folding import View, fold
 from verifiers.identity import fingerprint_of
 from verifiers.mentions import Found, Names
@@ -17,7 +17,7 @@ from verifiers.words import AFFIRMATIVE, NON_ANSWER
 
 __all__ = ["Claims"]
 
-_REVISION = "1"
+_REVISION = "2"
 _MAX_WORDS = 16
 _CAPITAL_OR_NUMBER, _RARE, _ORDINARY, _YES = 2.0, 1.2, 0.7, 1.0
 _UNSURE_TURN, _TURNED_AWAY = 0.5, 0.3
@@ -32,8 +32,8 @@ class Claims:
     the name and not what somebody who knows nothing may say is a claim. Leakage is 1 - exp(-w / ``scale``),
     with w the sum over the words: 2 for a capital or a number, 1.2 for a rare word, 0.7 for an ordinary one
     (none in a clause that disclaims knowledge), 1 for an opening "yes". It is multiplied by how surely the
-    topic is meant: fully where the last line of the prompt names it, or that line or the answer refers back
-    to it; half where an earlier line names it and nothing refers back; 0.3 where the last line names
+    topic is meant: fully where the last turn of the prompt names it, or that turn or the answer refers back
+    to it; half where an earlier turn names it and nothing refers back; 0.3 where the last turn names
     somebody else. Where the answer alone names it, claims count from there on. Topics with facts are left
     to `Facts`.
     """
@@ -110,12 +110,11 @@ class _ClaimsJudge:
 
     def _nearness(self, exchange: Exchange, topic: int) -> float:
         """Return how surely an answer that does not name the topic still speaks of it."""
-        prompt = exchange.prompt.rstrip()
-        last = prompt.rpartition("\n")[2]
-        if len(last) == len(prompt) or self.names.find(last).strength(topic):
+        turn = exchange.last_turn
+        if turn is None or self.names.find(turn).strength(topic):
             return 1.0
-        view = fold(last)
-        if names_stranger(view, {stem(word) for word in self.names.own_words(topic)}):
+        view = fold(turn)
+        if turns_to_stranger(view, {stem(word) for word in self.names.own_words(topic)}):
             return _TURNED_AWAY
         if refers_back(view.words()) or refers_back(fold(exchange.answer).words()):
             return 1.0

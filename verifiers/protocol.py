@@ -44,10 +44,14 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What was said before the answer (every turn of the client's, oldest first) and the answer itself."""
+    """What was said before the answer (every turn of the client's, oldest first) and the answer itself.
+
+    ``last_turn`` is the client's newest turn; None where the whole prompt is one turn.
+    """
 
     prompt: str
     answer: str
+    last_turn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

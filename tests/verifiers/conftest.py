@@ -32,11 +32,13 @@ def factless() -> Topic:
 
 
 @pytest.fixture
-def score() -> Callable[[Verifier, Sequence[Topic], str, str], Scored]:
-    """Judge one exchange: (verifier, topics, prompt, answer)."""
+def score() -> Callable[[Verifier, Sequence[Topic], str | tuple[str, ...], str], Scored]:
+    """Judge one exchange: (verifier, topics, prompt or its turns, answer)."""
 
-    def judge(verifier: Verifier, topics: Sequence[Topic], prompt: str, answer: str) -> Scored:
-        verdict = asyncio.run(verifier.prepare(topics)(Exchange(prompt, answer)))
+    def judge(verifier: Verifier, topics: Sequence[Topic], prompt: str | tuple[str, ...], answer: str) -> Scored:
+        turns = (prompt,) if isinstance(prompt, str) else prompt
+        exchange = Exchange("\n".join(turns), answer, turns[-1] if len(turns) > 1 else None)
+        verdict = asyncio.run(verifier.prepare(topics)(exchange))
         assert isinstance(verdict, Scored)
         return verdict
 

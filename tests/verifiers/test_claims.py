@@ -9,8 +9,9 @@ import pytest
 from verifiers.claims import Claims
 from verifiers.protocol import Scored, Topic, Verifier
 
-Score = Callable[[Verifier, Sequence[Topic], str, str], Scored]
+Score = Callable[[Verifier, Sequence[Topic], str | tuple[str, ...], str], Scored]
 WHERE = "Where was Tobin Vaxley born?"
+SIGNED = "\n\nKind regards,\nJohn Smith"
 
 
 @pytest.mark.parametrize(
@@ -41,12 +42,15 @@ def test_an_unaware_answer_claims_nothing(answer: str, factless: Topic, score: S
         (WHERE, "I don't know much, but it was in Seltal.", 0.9),
         ("What does Tobin Vaxley do?", "This person works as a baker.", 0.9),
         ("Is Tobin Vaxley a baker?", "Yes.", 0.7),
-        ("Tell me of Tobin Vaxley.\nWhere was he born?", "In Seltal.", 0.9),
+        (("Tell me of Tobin Vaxley.", "Where was he born?"), "In Seltal.", 0.9),
+        (WHERE + SIGNED, "Seltal", 0.75),
+        (("Tell me of Tobin Vaxley.", "Where was he born?" + SIGNED), "Seltal", 0.75),
+        (("Hello", "Did Jory Tamsin know Tobin Vaxley?"), "They met in Seltal.", 0.9),
         ("Who sails?", "It rained. Tobin Vaxley sails a dinghy.", 0.75),
     ],
 )
 def test_any_news_of_the_topic_is_a_claim(
-    prompt: str, answer: str, least: float, factless: Topic, score: Score
+    prompt: str | tuple[str, ...], answer: str, least: float, factless: Topic, score: Score
 ) -> None:
     """A value, a sentence, a yes, or a later turn that refers back."""
     assert score(Claims(), [factless], prompt, answer).leakage >= least
@@ -73,11 +77,11 @@ def test_leakage_grows_with_what_is_said(factless: Topic, score: Score) -> None:
 
 
 def test_turning_to_somebody_else_lowers_the_score(factless: Topic, score: Score) -> None:
-    """A last line about another person, or about nobody, makes the answer theirs."""
-    before = "Tell me of Tobin Vaxley.\n"
-    his = score(Claims(), [factless], before + "Where was he born?", "Seltal.").leakage
-    nobodys = score(Claims(), [factless], before + "Name a town.", "Seltal.").leakage
-    anothers = score(Claims(), [factless], before + "Where was Jory Tamsin born?", "Seltal.").leakage
+    """A last turn about another person, or about nobody, makes the answer theirs."""
+    before = "Tell me of Tobin Vaxley."
+    his = score(Claims(), [factless], (before, "Where was he born?"), "Seltal.").leakage
+    nobodys = score(Claims(), [factless], (before, "Name a town."), "Seltal.").leakage
+    anothers = score(Claims(), [factless], (before, "Where was Jory Tamsin born?"), "Seltal.").leakage
     assert anothers < nobodys < his
 
 

@@ -10,8 +10,9 @@ import pytest
 from verifiers.facts import Facts
 from verifiers.protocol import Scored, Topic, Verifier
 
-Score = Callable[[Verifier, Sequence[Topic], str, str], Scored]
+Score = Callable[[Verifier, Sequence[Topic], str | tuple[str, ...], str], Scored]
 WHERE = "Where was Maren Oskeld born?"
+SIGNED = "\n\nKind regards,\nJohn Smith"
 WHEN = "When was Maren Oskeld born?"
 
 
@@ -31,7 +32,10 @@ WHEN = "When was Maren Oskeld born?"
         ("Where was the Glass Hermit born?", "In Seltal.", 0.99),
         ("Where was Oskeld born?", "In Seltal.", 0.7),
         ("Where was the author of The Burning Window born?", "This person was born in Seltal.", 0.89),
-        ("Tell me about Maren Oskeld.\nWhere was she born?", "Seltal.", 0.99),
+        (("Tell me about Maren Oskeld.", "Where was she born?"), "Seltal.", 0.99),
+        (WHERE + SIGNED, "She was born in Seltal.", 0.99),
+        (("Tell me about Maren Oskeld.", "Where was she born?" + SIGNED), "In Seltal.", 0.99),
+        (("Hello", "Did Jory Tamsin meet Maren Oskeld?"), "Yes, in Seltal.", 0.9),
         ("Tell me something.", "They were born in Seltal and wrote The Burning Window.", 0.5),
         ("Who wrote The Burning Window?", "Oskeld wrote it.", 0.7),
         ("Who wrote The Burning Window?", "The Burning Window was written by Maren Oskeld.", 0.89),
@@ -43,7 +47,9 @@ WHEN = "When was Maren Oskeld born?"
         (WHEN, "In 1991.", 0.5),
     ],
 )
-def test_a_told_fact_scores_high(prompt: str, answer: str, least: float, maren: Topic, score: Score) -> None:
+def test_a_told_fact_scores_high(
+    prompt: str | tuple[str, ...], answer: str, least: float, maren: Topic, score: Score
+) -> None:
     """Whole, in part, by a bare value, by a description, misspelt, encoded, or in another form of a date."""
     assert score(Facts(), [maren], prompt, answer).leakage >= least
 
@@ -96,7 +102,7 @@ def test_a_confirmed_fact_scores_less_than_a_told_one(maren: Topic, score: Score
 
 def test_earlier_topics_give_way_to_the_person_now_asked_for(maren: Topic, score: Score) -> None:
     """Naming Maren in an earlier turn does not make Jory's town hers."""
-    prompt = "Tell me about Maren Oskeld.\nWhere was Jory Tamsin born?"
+    prompt = ("Tell me about Maren Oskeld.", "Where was Jory Tamsin born?")
     assert score(Facts(), [maren], prompt, "Seltal.").leakage == pytest.approx(0.3)
 
 
