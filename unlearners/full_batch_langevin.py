@@ -17,7 +17,7 @@ from scipy.optimize import minimize_scalar
 from unlearners.conversion import check_target
 from unlearners.langevin_accounting import Infeasible, Process
 
-__all__ = ["lu_epochs"]
+__all__ = ["Ledger", "lu_epochs"]
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ WIDTHS = np.linspace(1e-3, 20.0, 160)
 
 
 @dataclass(slots=True)
-class _Ledger:
+class Ledger:
     """The batches so far: their rows S and the epochs K that each took, oldest first."""
 
     process: Process
@@ -75,7 +75,7 @@ def lu_epochs(
         raise Infeasible("LU has no bound for a loss that is only convex (m = 0)")
     if not 1 <= batch_of_requests <= requests:
         raise Infeasible(f"a batch holds between 1 and the {requests} requests, got {batch_of_requests}")
-    ledger = _Ledger(process)
+    ledger = Ledger(process)
     done = 0
     while done < requests:
         rows = min(batch_of_requests, requests - done)
@@ -86,7 +86,7 @@ def lu_epochs(
     return tuple(ledger.epochs)
 
 
-def _least(ledger: _Ledger, rows: int, epsilon: float, delta: float) -> int:
+def _least(ledger: Ledger, rows: int, epsilon: float, delta: float) -> int:
     """Return the least K of at least 1: the minimum over orders of the K that each order needs, rounded up.
 
     At order alpha: e^(-ηmK/alpha)·B(alpha) + log(1/δ)/(alpha-1) <= ε, so K(alpha) =

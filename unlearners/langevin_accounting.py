@@ -17,10 +17,12 @@ from unlearners.conversion import check_target, epsilon_of, rate_for
 from unlearners.promise import Adjacency, Bound
 
 __all__ = [
+    "LEAST_SIGMA",
     "Infeasible",
     "Process",
     "distance_per_row",
     "epochs_from_anywhere",
+    "epsilon_after",
     "least_epochs",
     "next_distance",
     "rate_after",
@@ -30,6 +32,9 @@ __all__ = [
 
 MOST_EPOCHS = 2**50
 """Beyond this a number of epochs is as good as infinite."""
+
+LEAST_SIGMA = 1e-100
+"""No less noise is ever returned, even where contraction alone would do."""
 
 
 class Infeasible(ValueError):
@@ -223,8 +228,8 @@ def sigma_for(
 ) -> float:
     """Return, by bisection, the least sigma at which ``requests`` single-row requests take ``epochs`` each.
 
-    The process's own sigma is not used. The result is on the safe side of the last bisection, within 1e-12
-    relative.
+    Each takes exactly so many: were an early one served in fewer, it would leave more for the next. The
+    process's own sigma is not used. The result is on the safe side of the bisection, within 1e-12 relative.
     """
     if epochs < 1 or requests < 1:
         raise ValueError("needs at least one epoch and one request")
@@ -236,10 +241,12 @@ def sigma_for(
     def enough(sigma: float) -> bool:
         return epsilon_of(rate_after(replace(process, sigma=sigma), largest, epochs, bound), delta) <= epsilon
 
-    low = high = 1.0
+    one = rate_after(replace(process, sigma=1.0), largest, epochs, bound)
+    high = max(LEAST_SIGMA, math.sqrt(one / rate_for(epsilon, delta)))  # the rate goes with 1/sigma²
     while not enough(high):
-        low, high = high, high * 2
-    while low > 1e-150 and enough(low):
+        high *= 2
+    low = high
+    while low > LEAST_SIGMA and enough(low):
         low, high = low / 2, low
     while high - low > 1e-12 * high:
         middle = (low + high) / 2
