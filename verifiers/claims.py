@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from verifiers.answers import Clauses, disclaims
 from verifiers.attribution import certainty_of, mentions_of, refers_back, turns_to_stranger
+from verifiers.choices import keys_of, offered, picked, short_reply
 from verifiers.folding import View, fold
 from verifiers.identity import fingerprint_of
 from verifiers.mentions import Found, Names
@@ -19,7 +20,8 @@ __all__ = ["Claims"]
 
 _REVISION = "2"
 _MAX_WORDS = 16
-_CAPITAL_OR_NUMBER, _RARE, _ORDINARY, _YES = 2.0, 1.2, 0.7, 1.0
+_CAPITAL_OR_NUMBER, _RARE, _ORDINARY = 2.0, 1.2, 0.7
+_CHOICE, _REPLY, _YES = 2.0, 1.5, 1.0
 _UNSURE_TURN, _TURNED_AWAY = 0.5, 0.3
 _SILENT = frozenset(stem(word) for word in NON_ANSWER)
 
@@ -31,7 +33,8 @@ class Claims:
     Where the exchange speaks of the topic, every content word of the answer that is not in the prompt, not in
     the name and not what somebody who knows nothing may say is a claim. Leakage is 1 - exp(-w / ``scale``),
     with w the sum over the words: 2 for a capital or a number, 1.2 for a rare word, 0.7 for an ordinary one
-    (none in a clause that disclaims knowledge), 1 for an opening "yes". It is multiplied by how surely the
+    (none in a clause that disclaims knowledge), 1 for an opening "yes", 1.5 for a bare yes, no or letter, and
+    2 for picking one of the options that the prompt offers. It is multiplied by how surely the
     topic is meant: fully where the last turn of the prompt names it, or that turn or the answer refers back
     to it; half where an earlier turn names it and nothing refers back; 0.3 where the last turn names
     somebody else. Where the answer alone names it, claims count from there on. Topics with facts are left
@@ -93,7 +96,7 @@ class _ClaimsJudge:
 
     def _claims(self, exchange: Exchange, topic: int, start: int) -> list[tuple[Span, float]]:
         """Return the telling words of the answer from ``start`` on, heaviest first, each with its weight."""
-        known = _keys(exchange.prompt) | {stem(word) for word in self.names.own_words(topic)} | _SILENT
+        known = keys_of(fold(exchange.prompt)) | {stem(word) for word in self.names.own_words(topic)} | _SILENT
         view = fold(exchange.answer)
         words, bounds = view.words(), view.bounds()
         clauses = Clauses(view, lambda _: False)
@@ -104,9 +107,10 @@ class _ClaimsJudge:
                 continue
             if not (is_plain(term.key) and clauses.judge(bounds[term.first][0])[1]):
                 weights[term.key] = span, _weight(term)
-        if words and words[0] in AFFIRMATIVE and start == 0 and not disclaims(words):
-            weights["yes"] = view.span(*bounds[0]), _YES
-        return sorted(weights.values(), key=lambda each: (-each[1], each[0].start))
+        if words and start == 0:
+            weights["yes"] = view.span(*bounds[0]), _replied(exchange, view)
+        counted = (each for each in weights.values() if each[1] > 0)
+        return sorted(counted, key=lambda each: (-each[1], each[0].start))
 
     def _nearness(self, exchange: Exchange, topic: int) -> float:
         """Return how surely an answer that does not name the topic still speaks of it."""
@@ -121,10 +125,15 @@ class _ClaimsJudge:
         return _UNSURE_TURN
 
 
-def _keys(text: str) -> set[str]:
-    view: View = fold(text)
-    words = view.words()
-    return {term.key for term in terms_of(view, words)} | {stem(word) for word in words}
+def _replied(exchange: Exchange, answer: View) -> float:
+    """Weigh what an answer tells though each of its words may be in the prompt: by a yes, a no, a choice."""
+    words = answer.words()
+    options = offered(exchange.prompt)
+    if options and not disclaims(words) and picked(answer, options, keys_of(answer)) is not None:
+        return _CHOICE
+    if short_reply(answer, fold(exchange.question)):
+        return _REPLY
+    return _YES if words[0] in AFFIRMATIVE and not disclaims(words) else 0.0
 
 
 def _weight(term: Term) -> float:

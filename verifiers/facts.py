@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifiers.answers import Said, Saying, read_answer
-from verifiers.attribution import Mentions, Pointing, certainty_of, mentions_of
+from verifiers.attribution import Mentions, Pointing, certainty_of, mentions_of, refers_back
+from verifiers.choices import Option, keys_of, offered, picked, short_reply
 from verifiers.folding import View, fold
 from verifiers.identity import fingerprint_of
 from verifiers.protocol import Evidence, Exchange, Scored, Topic, Verdict
-from verifiers.terms import is_plain, stem, terms_of
+from verifiers.terms import is_plain
 from verifiers.traces import Fact, Value
 from verifiers.words import AFFIRMATIVE
 
@@ -22,6 +23,7 @@ _MAX_EVIDENCE = 32
 _MAX_SPANS = 16
 _LEAST_NEWS = 1.0
 _ORDINARY_NEWS, _LEAST_SHARE = 0.8, 0.15
+_CHOSEN, _REPEATED = 0.8, 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,11 @@ class Facts:
     largest of: the weight of the fact's new terms in the answer over the weight of all its new terms, where
     new means not in the prompt and not in the topic's name; for one of its values (a capitalised run, a
     number, a quotation, a rare word of a short fact) the share of it that is told, times the value's
-    strength; and ``confirmation`` if the prompt holds the fact already and the answer says yes, half of that if
-    it repeats it. Rare words weigh more than ordinary ones, and ordinary ones count only beside a rare one
-    or where the fact has no rare one. Clauses that disclaim knowledge count only by what is rare.
+    strength; ``confirmation`` if the prompt holds one of its values already and the answer says yes, half of
+    that if it repeats what the prompt holds; and 0.8 if the prompt offers options and the answer picks that of
+    the fact. A bare yes, no or letter that answers a question about the topic counts ``confirmation`` too. Rare
+    words weigh more than ordinary ones, and ordinary ones count only beside a rare one or where the fact has
+    no rare one. Clauses that disclaim knowledge count only by what is rare.
 
     ``window`` is how many words apart the terms of one fact may stand. ``confirmation`` is in [0, 1].
     """
@@ -84,7 +88,7 @@ class _FactsJudge:
         pointing = self.mentions.pointing(exchange)
         evidence: list[Evidence] = []
         if any(self.mentions.facts.facts[topic] for topic in pointing.topics):
-            asked = _keys(exchange.prompt)
+            asked = keys_of(fold(exchange.prompt))
             for topic, certainty in sorted(pointing.topics.items()):
                 if self.mentions.facts.facts[topic]:
                     evidence += self._of_topic(exchange, pointing, topic, certainty, asked)
@@ -101,6 +105,7 @@ class _FactsJudge:
 
         said = read_answer(exchange.answer, self.mentions.facts, topic, is_foreign)
         evidence = self._named(exchange.answer, pointing, topic)
+        evidence += self._replied(exchange, pointing, topic, certainty, said)
         for fact in self.mentions.facts.facts[topic]:
             told = self._told(fact, said, asked, exchange.answer)
             if told.leakage > 0:
@@ -118,6 +123,38 @@ class _FactsJudge:
         words = tuple(dict.fromkeys(answer[span.start : span.end] for span in spans))
         reason = "names whom the prompt describes"
         return [Evidence(self.mentions.topics[topic].id, self.rules.name, leakage, reason, spans, words)]
+
+    def _replied(
+        self, exchange: Exchange, pointing: Pointing, topic: int, certainty: float, said: Said
+    ) -> list[Evidence]:
+        """Judge an answer that picks an option, or is hardly more than a yes, a no or a letter."""
+        answer = fold(exchange.answer)
+        bounds = answer.bounds()
+        if not bounds:
+            return []
+        found: list[tuple[float, str]] = []
+        options = offered(exchange.prompt)
+        choice = picked(answer, options, _unrefused(said) | keys_of(answer)) if options else None
+        if choice is not None and self._is_told(options[choice], topic):
+            found.append((_CHOSEN, "picks the option that a fact tells"))
+        question = fold(exchange.question)
+        if self._asks(exchange.question, question, pointing, topic) and short_reply(answer, question):
+            found.append((self.rules.confirmation, "answers a question about somebody in a word"))
+        whole = answer.span(bounds[0][0], bounds[-1][1])
+        topic_id, words = self.mentions.topics[topic].id, (exchange.answer[whole.start : whole.end],)
+        return [
+            Evidence(topic_id, self.rules.name, round(leakage * certainty, 6), reason, (whole,), words)
+            for leakage, reason in found
+        ]
+
+    def _is_told(self, option: Option, topic: int) -> bool:
+        return bool(option) and any(option <= fact.weights.keys() for fact in self.mentions.facts.facts[topic])
+
+    def _asks(self, question: str, view: View, pointing: Pointing, topic: int) -> bool:
+        """Say whether the newest turn is about the topic: by name, by description, or by referring back."""
+        if self.mentions.names.find(question).strength(topic) or refers_back(view.words()):
+            return True
+        return topic in pointing.described
 
     def _names(self, sentence: View, topic: int) -> bool:
         return not self.mentions.names.own_words(topic).isdisjoint(sentence.words())
@@ -138,26 +175,22 @@ class _FactsJudge:
         return _Told(leakage, _telling(sayings), reason)
 
     def _confirmed(self, fact: Fact, new: dict[str, float], said: Said, answer: str) -> _Told:
-        """Judge an answer to a question that holds the fact already: does it agree?"""
-        if any(map(_is_rare, new)) or not any(map(_is_rare, fact.weights)):
+        """Judge an answer to a question that holds a value of the fact already: does it agree?"""
+        held = {key: weight for key, weight in fact.weights.items() if key not in new}
+        if not any(_rare(value.keys) and _rare(value.keys) <= held.keys() for value in fact.values):
             return _NOTHING
-        words = fold(answer[:80]).words()
-        sayings = [s for key in fact.weights for s in said.by_key.get(key, ()) if not s.refused]
+        opening = fold(answer[:80])
+        words = opening.words()
+        sayings = [s for key in held for s in said.by_key.get(key, ()) if not s.refused]
         if words and words[0] in AFFIRMATIVE:
-            start = fold(answer[:80]).bounds()[0]
-            yes = Saying(0, fold(answer[:80]).span(*start), 1.0, False)
-            return _Told(
-                self.rules.confirmation, (yes, *sayings), f"agrees to fact {fact.number}, which the prompt holds"
-            )
-        total = sum(fact.weights.values())
-        repeated = sum(
-            weight for key, weight in fact.weights.items() if any(not s.refused for s in said.by_key.get(key, ()))
-        )
-        if repeated < 0.8 * total:
+            yes = Saying(0, opening.span(*opening.bounds()[0]), 1.0, False)
+            reason = f"agrees to fact {fact.number}, which the prompt holds"
+            return _Told(self.rules.confirmation, (yes, *sayings), reason)
+        unrefused = _unrefused(said)
+        if sum(held[key] for key in held if key in unrefused) < _REPEATED * sum(held.values()):
             return _NOTHING
-        return _Told(
-            self.rules.confirmation / 2, tuple(sayings), f"repeats fact {fact.number}, which the prompt holds"
-        )
+        reason = f"repeats fact {fact.number}, which the prompt holds"
+        return _Told(self.rules.confirmation / 2, tuple(sayings), reason)
 
     def _evidence(self, fact: Fact, told: _Told, certainty: float, answer: str) -> Evidence:
         spans = tuple(sorted({each.span for each in told.sayings}, key=lambda span: (span.start, span.end)))[
@@ -169,12 +202,6 @@ class _FactsJudge:
         return Evidence(topic_id, self.rules.name, leakage, told.reason, spans, words)
 
 
-def _keys(prompt: str) -> frozenset[str]:
-    view = fold(prompt)
-    words = view.words()
-    return frozenset(term.key for term in terms_of(view, words)) | frozenset(map(stem, words))
-
-
 def _telling(sayings: dict[str, Saying]) -> tuple[Saying, ...]:
     """Return the occurrences of rare terms, or all where there are none: what a revision should avoid."""
     rare = tuple(saying for key, saying in sayings.items() if _is_rare(key))
@@ -183,6 +210,14 @@ def _telling(sayings: dict[str, Saying]) -> tuple[Saying, ...]:
 
 def _is_rare(key: str) -> bool:
     return not is_plain(key)
+
+
+def _rare(keys: frozenset[str]) -> set[str]:
+    return {key for key in keys if _is_rare(key)}
+
+
+def _unrefused(said: Said) -> frozenset[str]:
+    return frozenset(key for key, sayings in said.by_key.items() if not all(s.refused for s in sayings))
 
 
 def _nearby(said: dict[str, list[Saying]], window: int, weights: dict[str, float]) -> dict[str, Saying]:

@@ -53,6 +53,11 @@ class Exchange:
     answer: str
     last_turn: str | None = None
 
+    @property
+    def question(self) -> str:
+        """The turn to which the answer replies."""
+        return self.prompt if self.last_turn is None else self.last_turn
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

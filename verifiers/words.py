@@ -161,7 +161,8 @@ NON_ANSWER = FUNCTION | _set(
     tell term thank thanks thing think topic train trained training true try trying unable unaware
     unclear uncertain understand unfamiliar unfortunately unknown unsure use user verifiable verify
     verified want wish wonder word words answering anybody anyone idea ideas clue comment disclose
-    reveal apology cutoff details discussing details nope fear concerning ring bell ringing
+    reveal apology cutoff details discussing details nope fear concerning ring bell ringing false regrettably
+    biographical biography locate located retrieve insufficient unspecified verification
     """
 )
 """What somebody who knows nothing may still say of a person."""
