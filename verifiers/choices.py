@@ -17,7 +17,7 @@ Option = frozenset[str]
 
 _LABEL = re.compile(r"(?:(?<=\s)|(?<=[(\[,;])|^)(?:[(\[]?)([a-z]|[0-9]{1,2})[)\].:](?=\s)", re.MULTILINE)
 _SENTENCE_END = re.compile(r"[.?!:](?:\s|$)|\n\s*\n")
-_SEPARATOR = re.compile(r"\s*(?:[,;/|\n]\s*(?:or\s|and\s)?|\sor\s|\svs\.?\s)\s*")
+_SEPARATOR = re.compile(r"[,;/|\n] ?(?:or\s|and\s)?|\s(?:or|vs\.?)\s")
 _OR = re.compile(r"\s(?:or|vs)\b")
 _LONGEST_OPTION, _MOST_OPTIONS, _LONGEST_REPLY = 6, 26, 6
 _PLACES = {"first": 0, "former": 0, "second": 1, "third": 2, "fourth": 3, "last": -1, "latter": -1}
