@@ -117,9 +117,10 @@ def read_npz(path: Path, part: str = "") -> Dataset:
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            features, labels = _named(path, {name: stored[name] for name in stored.files}, part)
-    except (OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"cannot read {path}: {error}") from None
+            arrays = {name: stored[name] for name in stored.files}
+    except (OSError, AttributeError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"cannot read {path} as an .npz file: {error}") from None
+    features, labels = _named(path, arrays, part)
     if features.ndim < 2 or labels.ndim != 1 or len(features) != len(labels):
         raise ValueError(f"{path}: needs features (n, …) and labels (n,), got {features.shape}, {labels.shape}")
     if features.dtype.kind not in "fiub" or labels.dtype.kind not in "iubUS":
