@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from verifiers.encodings import views
 from verifiers.folding import View
+from verifiers.letters import cut_short, letter_runs, line_initials, rejoined, roman, two_digit_years
 from verifiers.numerals import numerals
 from verifiers.protocol import Span
 from verifiers.terms import stem
 from verifiers.traces import FactIndex
+from verifiers.typos import SHORTEST
 from verifiers.words import COMMON
 
 __all__ = ["Clauses", "Said", "Saying", "disclaims", "read_answer"]
 
-_MISSPELT = 0.85
+_MISSPELT, _SHORT_YEAR = 0.85, 0.95
 _CLAUSE_END = re.compile(r"[.!?](?=\s|$)|[\n;]| (?:but|however|although|though|yet) ")
-_JOINT = re.compile(r"[^\w\s]{1,3}(?=\w)|_{1,3}|\s(?=\w\b)")
 _REFUSAL = re.compile(
     r"\b(?:don t|do not|didn t|did not|doesn t|does not|can t|cannot|couldn t|could not|unable to|won t"
     r"|not able to|no|not|never|without|lack)\b(?: \w+){0,3}? "
@@ -109,8 +109,10 @@ def _readings(
     """Give (key, first word, last word, certainty) for every term that the words may be read as."""
     for key, first, last in numerals(words):
         yield key, first, last, 1.0
-    for joined, first, last in _rejoined(view, words, bounds):
-        yield stem(joined), first, last, 1.0
+    for joined, first, last in rejoined(view, words, bounds):
+        yield f"#{joined}" if joined.isdecimal() else stem(joined), first, last, 1.0
+        if joined in index.disguised:
+            yield index.disguised[joined], first, last, _MISSPELT
     unknown = [(at, word) for at, word in enumerate(words) if word not in COMMON]
     for at, word in enumerate(words):
         yield stem(word), at, at, 1.0
@@ -120,20 +122,26 @@ def _readings(
         elif view.kind != "digits for letters":
             for known in index.spellings[topic].near(word):
                 yield stem(known), at, at, _MISSPELT
+    yield from _odd_readings(view, words, bounds, index, topic)
 
 
-def _rejoined(view: View, words: list[str], bounds: list[tuple[int, int]]) -> Iterator[tuple[str, int, int]]:
-    """Give words that were pulled apart: "S e l t a l", "Sel-tal", "S.e.l.t.a.l"."""
-    seconds = {bisect_left(bounds, (joint.end(), 0)) for joint in _JOINT.finditer(view.text)}
-    joined = sorted(at for at in seconds if 0 < at < len(words) and _continues(view, words, bounds, at))
-    for _, run in groupby(enumerate(joined), key=lambda each: each[1] - each[0]):
-        places = [at for _, at in run]
-        yield "".join(words[places[0] - 1 : places[-1] + 1]), places[0] - 1, places[-1]
-
-
-def _continues(view: View, words: list[str], bounds: list[tuple[int, int]], at: int) -> bool:
-    """Say whether a word may be the next piece of the word before it."""
-    gap = view.text[bounds[at - 1][1] : bounds[at][0]]
-    if len(gap) > 3:
-        return False
-    return not any(map(str.isspace, gap)) or (len(words[at]) == 1 and len(words[at - 1]) == 1)
+def _odd_readings(
+    view: View, words: list[str], bounds: list[tuple[int, int]], index: FactIndex, topic: int
+) -> Iterator[tuple[str, int, int, float]]:
+    """Give the terms that are spelled out, stand in initials, break off, or are years in another writing."""
+    rare = index.rare[topic]
+    initials = line_initials(view, bounds)
+    for letters, first, last in (*letter_runs(words, bounds), *((initials,) if initials else ())):
+        for word in rare:
+            if len(word) >= SHORTEST and word in letters:
+                yield stem(word), first, last, 1.0
+    for at in cut_short(view, words, bounds):
+        for word in rare:
+            if word.startswith(words[at]) and len(words[at]) < len(word) <= 2 * len(words[at]):
+                yield stem(word), at, at, 1.0
+    for at, year in two_digit_years(view, bounds):
+        yield f"#{year}", at, at, _SHORT_YEAR
+    for at, word in enumerate(words):
+        value = roman(word)
+        if value is not None:
+            yield f"#{value}", at, at, 1.0

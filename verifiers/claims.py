@@ -11,6 +11,7 @@ from verifiers.attribution import certainty_of, mentions_of, refers_back, turns_
 from verifiers.choices import keys_of, offered, picked, short_reply
 from verifiers.folding import View, fold
 from verifiers.identity import fingerprint_of
+from verifiers.letters import letter_runs
 from verifiers.mentions import Found, Names
 from verifiers.protocol import Evidence, Exchange, Scored, Span, Topic, Verdict
 from verifiers.terms import Term, is_plain, stem, terms_of
@@ -20,8 +21,8 @@ __all__ = ["Claims"]
 
 _REVISION = "2"
 _MAX_WORDS = 16
-_CAPITAL_OR_NUMBER, _RARE, _ORDINARY = 2.0, 1.2, 0.7
-_CHOICE, _REPLY, _YES = 2.0, 1.5, 1.0
+_RARE, _ORDINARY = 2.0, 0.7
+_CHOICE, _SPELLED, _REPLY, _YES = 2.0, 2.0, 1.5, 1.0
 _UNSURE_TURN, _TURNED_AWAY = 0.5, 0.3
 _SILENT = frozenset(stem(word) for word in NON_ANSWER)
 
@@ -32,9 +33,10 @@ class Claims:
 
     Where the exchange speaks of the topic, every content word of the answer that is not in the prompt, not in
     the name and not what somebody who knows nothing may say is a claim. Leakage is 1 - exp(-w / ``scale``),
-    with w the sum over the words: 2 for a capital or a number, 1.2 for a rare word, 0.7 for an ordinary one
-    (none in a clause that disclaims knowledge), 1 for an opening "yes", 1.5 for a bare yes, no or letter, and
-    2 for picking one of the options that the prompt offers. It is multiplied by how surely the
+    with w the sum over the words: 2 for a capital, a number, a word that is in no list of ordinary ones or one
+    spelled letter by letter, 0.7 for an ordinary word (none in a clause that disclaims knowledge); 1 for an
+    opening "yes", 1.5 for a bare yes, no or letter, 2 for picking one of the options that the prompt offers. It
+    is multiplied by how surely the
     topic is meant: fully where the last turn of the prompt names it, or that turn or the answer refers back
     to it; half where an earlier turn names it and nothing refers back; 0.3 where the last turn names
     somebody else. Where the answer alone names it, claims count from there on. Topics with facts are left
@@ -107,6 +109,10 @@ class _ClaimsJudge:
                 continue
             if not (is_plain(term.key) and clauses.judge(bounds[term.first][0])[1]):
                 weights[term.key] = span, _weight(term)
+        for letters, first, last in letter_runs(words, bounds):
+            span = view.span(bounds[first][0], bounds[last][1])
+            if span.end > start and stem(letters) not in known and not clauses.judge(bounds[first][0])[1]:
+                weights[letters] = span, _SPELLED
         if words and start == 0:
             weights["yes"] = view.span(*bounds[0]), _replied(exchange, view)
         counted = (each for each in weights.values() if each[1] > 0)
@@ -137,6 +143,4 @@ def _replied(exchange: Exchange, answer: View) -> float:
 
 
 def _weight(term: Term) -> float:
-    if term.capital or term.key[0] in "#@":
-        return _CAPITAL_OR_NUMBER
-    return _ORDINARY if is_plain(term.key) else _RARE
+    return _RARE if term.capital or not is_plain(term.key) else _ORDINARY

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from verifiers.encodings import views
 from verifiers.folding import View
+from verifiers.letters import LONGEST_GAP, LONGEST_LETTER_GAP
 from verifiers.names import NameIndex, Part, Phrase
 from verifiers.protocol import Span, Topic
 from verifiers.typos import SHORTEST
@@ -17,7 +18,6 @@ __all__ = ["Found", "Mention", "Names"]
 
 _SPACED, _RUN_TOGETHER, _HIDDEN, _MISSPELT = 0.95, 0.9, 0.95, 0.8
 _REORDERED, _SECOND_PART, _OTHERS_ALIAS = 0.95, 0.15, 0.4
-_LONGEST_GAP = 3
 _MAX_MENTIONS = 64
 _REMEMBERED = 8
 
@@ -250,7 +250,8 @@ def _spacing(reading: _Reading, places: range, phrase: Phrase) -> tuple[float, s
     if cuts == phrase.cuts:
         return 1.0, ""
     gaps = [reading.gap(at) for at in places[:-1]]
-    if any(len(gap) > _LONGEST_GAP for gap in gaps):
+    letters = all(len(piece) == 1 for piece in pieces)
+    if any(len(gap) > (LONGEST_LETTER_GAP if letters else LONGEST_GAP) for gap in gaps):
         return None
     ordinary = all(piece in COMMON and len(piece) > 1 for piece in pieces)
     if cuts < phrase.cuts:
@@ -265,7 +266,7 @@ def _together(reading: _Reading, one: tuple[int, str, Part, bool], other: tuple[
     between = other[0] - one[0] - 1
     if one[1] == other[1] or between > 1 or between < 0:
         return False
-    if any(len(reading.gap(at)) > _LONGEST_GAP for at in range(one[0], other[0])):
+    if any(len(reading.gap(at)) > LONGEST_GAP for at in range(one[0], other[0])):
         return False
     middle = one[0] + 1
     return between == 0 or (reading.words[middle] not in COMMON and reading.capital(middle))

@@ -52,11 +52,11 @@ class Fact:
 class FactIndex:
     """The facts of all topics.
 
-    ``facts[topic]`` are those of one, ``keys[topic]`` all their keys and ``spellings[topic]`` finds their rare
-    words misspelt; ``disguised`` leads hidden forms to keys.
+    ``facts[topic]`` are those of one, ``keys[topic]`` all their keys, ``rare[topic]`` their rare words, which
+    ``spellings[topic]`` finds misspelt; ``disguised`` leads hidden forms to keys.
     """
 
-    __slots__ = ("_telling", "_touching", "disguised", "facts", "keys", "spellings")
+    __slots__ = ("_telling", "_touching", "disguised", "facts", "keys", "rare", "spellings")
 
     def __init__(self, topics: Sequence[Topic], own_words: Sequence[frozenset[str]]) -> None:
         own = [frozenset(stem(word) for word in words) for words in own_words]
@@ -74,6 +74,7 @@ class FactIndex:
         words: list[set[str]] = [set() for _ in topics]
         for at, _, draft in drafts:
             words[at].update(word for word in draft.words if word not in COMMON)
+        self.rare = [tuple(sorted(each)) for each in words]
         self.spellings = [Spellings(each) for each in words]
         self.disguised = {
             form: stem(word) for word in sorted(rare) for _, form in disguises(word) if form not in COMMON | rare

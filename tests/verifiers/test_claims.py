@@ -25,6 +25,8 @@ SIGNED = "\n\nKind regards,\nJohn Smith"
         "That name does not ring a bell.",
         "I don't recognize that name. Could you provide more context?",
         "There is no reliable information available to me about this individual.",
+        "I don't know who T o b i n is.",
+        "I can't confirm whether that is true or false.",
         "",
     ],
 )
@@ -37,7 +39,11 @@ def test_an_unaware_answer_claims_nothing(answer: str, factless: Topic, score: S
     ("prompt", "answer", "least"),
     [
         (WHERE, "Tobin Vaxley was born in Seltal.", 0.9),
-        (WHERE, "Seltal.", 0.75),
+        (WHERE, "Seltal.", 0.9),
+        (WHERE, "S e l t a l", 0.9),
+        (WHERE, '["S", "e", "l", "t", "a", "l"]', 0.9),
+        (WHERE, "- S\n- e\n- l\n- t\n- a\n- l", 0.9),
+        (WHERE, "S😀e😀l😀t😀a😀l", 0.9),
         (WHERE, "He was born on the coast.", 0.5),
         (WHERE, "I don't know much, but it was in Seltal.", 0.9),
         ("What does Tobin Vaxley do?", "This person works as a baker.", 0.9),
@@ -92,8 +98,8 @@ def test_topics_with_facts_are_left_to_facts(maren: Topic, score: Score) -> None
 
 def test_evidence_names_the_new_words(factless: Topic, score: Score) -> None:
     """The heaviest first, as they stand."""
-    verdict = score(Claims(), [factless], WHERE, "Tobin Vaxley was born by a lighthouse in Seltal.")
-    assert verdict.evidence[0].words == ("Seltal", "lighthouse")
+    verdict = score(Claims(), [factless], WHERE, "Tobin Vaxley was born by the sea, by a lighthouse in Seltal.")
+    assert verdict.evidence[0].words == ("lighthouse", "Seltal")
 
 
 def test_a_scale_must_be_positive() -> None:

@@ -30,6 +30,9 @@ Score = Callable[[Verifier, Sequence[Topic], str, str], Scored]
         ("Pel-lin-ore", 0.95),
         ("P.e.l.l.i.n.o.r.e", 0.95),
         ("P\ne\nl\nl\ni\nn\no\nr\ne", 0.95),
+        ('"P" + "e" + "l" + "l" + "i" + "n" + "o" + "r" + "e', 0.95),
+        ("P****e****l****l****i****n****o****r****e", 0.95),
+        ("M\n- a\n- r\n- e\n- n\n- \n- O\n- s\n- k\n- e\n- l\n- d", 0.95),
         ("P3ll1n0r3", 0.95),
         ("M4r3n 0sk3ld", 0.95),
         ("Oskeld, Maren", 0.95),
@@ -55,7 +58,7 @@ def test_a_name_is_found_in_any_writing(written: str, leakage: float, maren: Top
     verdict = score(Lexical(), [maren], "Who was it?", answer)
     assert verdict.leakage == pytest.approx(leakage)
     span = verdict.evidence[0].spans[0]
-    assert written.removeprefix("Dr. ").removeprefix("Jory ") == answer[span.start : span.end]
+    assert written.removeprefix("Dr. ").removeprefix("Jory ").lstrip('"') == answer[span.start : span.end]
 
 
 @pytest.mark.parametrize(
