@@ -37,7 +37,7 @@ from gateway.errors import InvalidInput, LetheError
 from gateway.guard.loop import Outcome, Released
 from gateway.guard.policy import Bounded, Closed
 from gateway.guard.prompts import Prompt, PromptSet
-from gateway.settings import read_settings
+from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic
 from gateway.upstream.protocol import ChatRequest
 from gateway.upstream.scripted import ScriptedUpstream
@@ -182,7 +182,7 @@ async def cross_fit(rows: Sequence[Row], wish: Wish, rounds: int, folds: int, se
     rng.shuffle(retain)
     found = []
     with tempfile.TemporaryDirectory() as name:
-        settings = read_settings(database=f"{name}/topics.db", rounds=rounds, strategies=("revise",))
+        settings = given_settings(database=f"{name}/topics.db", rounds=rounds, strategies=("revise",))
         async with open_gateway(settings, upstream=recorded_model(rows)) as gateway:
             await gateway.store.add(*topics_of(rows))
             for fold in range(folds):

@@ -17,10 +17,10 @@ def in_one_sentence(certificate: Certificate) -> str:
     sure = "On average over calibrations"
     if certificate.confidence is not None:
         sure = f"With confidence {_percent(certificate.confidence)}"
-    whom = f"in every {certificate.every_group}" if certificate.every_group else "over the calibrated prompts"
+    whom = f" of every {certificate.every_group}" if certificate.every_group else ""
     return (
-        f"{sure}, at most {_percent(certificate.level)} of prompts get a leaking answer, {whom}, when only "
-        f"answers scored below {outcome.threshold:.4g} go out."
+        f"{sure}, at most {_percent(certificate.level)} of new prompts{whom} like the calibrated ones get a "
+        f"leaking answer, when only answers scored below {outcome.threshold:.4g} go out."
     )
 
 

@@ -192,6 +192,7 @@ def loop_plan(settings: Settings) -> LoopPlan:
         candidates_per_round=settings.candidates_per_round,
         decoding=settings.decoding,
         deadline_s=settings.deadline_s,
+        most_prompt_chars=settings.max_prompt_chars,
     )
 
 

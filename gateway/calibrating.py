@@ -49,11 +49,11 @@ async def calibrate(
 
     Answers are labelled by ``oracle``, by default the prompts' forbidden strings; ``labels`` win over either.
 
-    Raises ``InvalidInput`` for prompts without labels, for a file of other bindings, and where no topic is
-    active; ``UpstreamError`` if the model fails.
+    Raises ``InvalidInput`` for a file of other bindings, where no topic is active, and, after recording, where
+    labels are missing; ``UpstreamError`` if the model fails.
     """
-    policy, _ = await gateway.policies.now(model)
-    _check(prompts, policy, labelled=labels is not None or oracle is not None)
+    policy = await gateway.policies.for_calibration()
+    _check(prompts, policy)
     recorder = Recorder(
         walk=_Walking(gateway, policy, model),
         oracle=oracle or _by_forbidden_strings(prompts),
@@ -91,7 +91,7 @@ class _Walking:
         return walk(self.gateway.upstream, self.gateway.plan, prompt.request(self.model), self.policy)
 
 
-def _check(prompts: PromptSet, policy: Policy, *, labelled: bool) -> None:
+def _check(prompts: PromptSet, policy: Policy) -> None:
     if not policy.topics:
         raise InvalidInput("no topic is active, so there is nothing to calibrate; see `lethe topics on`")
     for prompt in prompts.prompts:
@@ -99,11 +99,6 @@ def _check(prompts: PromptSet, policy: Policy, *, labelled: bool) -> None:
             raise InvalidInput(
                 f"prompt {prompt.id!r} probes the topic {prompt.topic!r}, which is not active; "
                 "activate it or drop the prompt"
-            )
-        if prompt.forbidden is None and not prompt.benign and not labelled:
-            raise InvalidInput(
-                f"prompt {prompt.id!r} has no `forbidden` strings to label its answers by; add them, "
-                "or give --labels FILE"
             )
 
 

@@ -72,13 +72,24 @@ class Policies:
             in_force.rules[model] = rule
         return in_force.policy, rule
 
+    async def for_calibration(self) -> Policy:
+        """Give the policy of the active topics alone, whose judges take the time that they need.
+
+        A verdict that comes too late while serving lets nothing out; one that was cut off while calibrating
+        would hide what comes after it.
+        """
+        record = await self._store.policy()
+        return await asyncio.to_thread(
+            Policy.prepare, record.revision, record.topics, self._panel, verify_timeout_s=None
+        )
+
     def bindings(self, policy: Policy, model: str, prompts: str = "") -> Bindings:
         """Name everything that a certificate for ``model`` under ``policy`` depends on."""
         return Bindings(
             generator=self._upstream.fingerprint(model),
             verifier=self._panel.fingerprint,
             topics=policy.fingerprints,
-            refinement=self._plan.refinement_fingerprint,
+            refinement=self._plan.refinement_fingerprint(self._upstream.capabilities),
             decoding=self._plan.decoding_fingerprint,
             rounds=self._plan.rounds,
             prompts=prompts,
@@ -94,15 +105,16 @@ class Policies:
 
     async def _read(self) -> InForce:
         record = await self._store.snapshot()
+        certificate, unreadable = _certificate(record.certificate)
         # Indexes of many topics take a while to build; requests that wait for them wait outside the loop.
         policy = await asyncio.to_thread(
             Policy.prepare,
             record.revision,
             record.topics,
             self._panel,
+            calibrated=certificate.bindings.topics if certificate else (),
             verify_timeout_s=self._verify_timeout_s,
         )
-        certificate, unreadable = _certificate(record.certificate)
         return InForce(policy, certificate, unreadable)
 
     def _rule(self, in_force: InForce, model: str) -> ReleaseRule:

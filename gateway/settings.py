@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.errors import InvalidInput
 
-__all__ = ["Settings", "read_settings"]
+__all__ = ["Settings", "given_settings", "read_settings"]
 
 _Seconds = Annotated[float, Field(gt=0, le=3600)]
 _Strategy = Literal["revise", "unaware", "resample", "constrain"]
@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     )
     decoding: dict[str, Any] = Field(
         {"temperature": 0.0},
-        description="Request parameters that replace the client's in conversations that touch a topic.",
+        description="How conversations that touch a topic are generated, whatever the client asks for.",
     )
     deadline_s: _Seconds = Field(120.0, description="Longest that one request's loop may take, seconds.")
 
@@ -104,6 +104,9 @@ class Settings(BaseSettings):
         description="Tell clients in the field `lethe` what the loop did, and so what is forgotten.",
     )
 
+    max_prompt_chars: int = Field(
+        200_000, ge=1_000, description="Longest conversation accepted while a topic is active, characters."
+    )
     max_body_bytes: int = Field(10_000_000, ge=1_000, description="Largest request body accepted, bytes.")
     keep_alive_s: _Seconds = Field(
         5.0, description="A stream that waits for the loop carries a comment this often, seconds."
@@ -116,6 +119,27 @@ class Settings(BaseSettings):
         if (self.fallback == "custom") != (self.fallback_text is not None):
             raise ValueError("fallback_text belongs to fallback=custom, and only to it")
         return self
+
+
+class _GivenAlone(Settings):
+    """Settings that nothing in the environment can change."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what the caller gives, and nothing else."""
+        return (init_settings,)
+
+
+def given_settings(**given: Any) -> Settings:
+    """Make settings of ``given`` and the defaults alone, whatever the environment says."""
+    return _GivenAlone(**given)
 
 
 def read_settings(**given: Any) -> Settings:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from verifiers.identity import fingerprint_of
 from verifiers.protocol import Abstained, Exchange, Judge, Scored, Topic, Verdict, Verifier
 
-__all__ = ["Worst", "with_deadline"]
+__all__ = ["Worst", "about", "with_deadline"]
 
 _REVISION = "1"
 _Part: TypeAlias = tuple[str, Judge]
@@ -26,9 +26,9 @@ class Worst:
     """
 
     verifiers: tuple[Verifier, ...]
-    max_evidence: int = 64
+    max_evidence: int = 1024
 
-    def __init__(self, verifiers: Sequence[Verifier], max_evidence: int = 64) -> None:
+    def __init__(self, verifiers: Sequence[Verifier], max_evidence: int = 1024) -> None:
         object.__setattr__(self, "verifiers", tuple(verifiers))
         object.__setattr__(self, "max_evidence", max_evidence)
         names = [verifier.name for verifier in self.verifiers]
@@ -79,6 +79,24 @@ async def _guarded(name: str, judge: Judge, exchange: Exchange) -> Verdict:
     except Exception as error:  # Whatever broke, no judgement was made. The message may quote the answer.
         return Abstained(f"{name} failed: {type(error).__name__}")
     return Abstained(f"{name}: {verdict.reason}") if isinstance(verdict, Abstained) else verdict
+
+
+def about(judge: Judge, topics: frozenset[str]) -> Judge:
+    """Make a judge that counts only the evidence about these topics, by id, of all that it was prepared with."""
+    return _About(judge, topics)
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    judge: Judge
+    topics: frozenset[str]
+
+    async def __call__(self, exchange: Exchange) -> Verdict:
+        verdict = await self.judge(exchange)
+        if isinstance(verdict, Abstained) or all(each.topic_id in self.topics for each in verdict.evidence):
+            return verdict
+        evidence = tuple(each for each in verdict.evidence if each.topic_id in self.topics)
+        return Scored(max((each.leakage for each in evidence), default=0.0), evidence)
 
 
 def with_deadline(judge: Judge, seconds: float) -> Judge:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from calibration.explanation import explain
 from calibration.issue import verify
 from gateway.certificates import activate_certificate, read_certificate
 from gateway.cli.failures import reporting_failures
+from gateway.errors import InvalidInput
 from gateway.settings import read_settings
 from gateway.store.store import Store
 
@@ -39,7 +41,7 @@ def verify_command(file: _File) -> None:
         certificate = read_certificate(file)
         problems = verify(certificate)
         for problem in problems:
-            typer.echo(f"not sound: {problem}", err=True)
+            typer.echo(f"not sound: {problem.part}: {problem.explanation}", err=True)
         if problems:
             raise typer.Exit(EXIT_UNSOUND)
         typer.echo(f"certificate {certificate.id} is whole, and its threshold follows from its evidence")
@@ -53,13 +55,29 @@ def activate(
     """Put a certificate in force. A running gateway serves under it from the next request on."""
     with reporting_failures():
         certificate = read_certificate(file)
-        revision = asyncio.run(_activate(read_settings(database=database).database, file))
+        if problems := verify(certificate):
+            raise InvalidInput(f"certificate {certificate.id} is not sound ({problems[0].part}); calibrate again")
+
+        async def work(store: Store) -> int:
+            return await activate_certificate(store, certificate)
+
+        revision = asyncio.run(_with_store(database, work))
         typer.echo(f"certificate {certificate.id} is in force (policy revision {revision})")
 
 
-async def _activate(database: str, file: Path) -> int:
-    store = await Store.open(database)
+@app.command()
+def deactivate(
+    database: Annotated[str | None, typer.Option(help="Where topics and certificates are kept.")] = None,
+) -> None:
+    """Take the active certificate out of force: nothing that is guarded goes out until there is another."""
+    with reporting_failures():
+        revision = asyncio.run(_with_store(database, Store.deactivate_certificate))
+        typer.echo(f"no certificate is in force (policy revision {revision})")
+
+
+async def _with_store(database: str | None, work: Callable[[Store], Awaitable[int]]) -> int:
+    store = await Store.open(read_settings(database=database).database)
     try:
-        return await activate_certificate(store, read_certificate(file))
+        return await work(store)
     finally:
         await store.aclose()

@@ -21,6 +21,7 @@ class Reply:
     text: str
     released: bool
     generations: int
+    certificate: str | None
 
 
 class Client:
@@ -40,6 +41,7 @@ class Client:
             text=said["choices"][0]["message"]["content"],
             released=lethe["outcome"] == "released",
             generations=lethe["generations"],
+            certificate=lethe["certificate"],
         )
 
     async def probe(self, probe: Probe) -> Reply:

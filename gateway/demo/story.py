@@ -25,9 +25,10 @@ from gateway.demo.client import Client
 from gateway.demo.measuring import bare_answers, benign_results, forget_results, guarded_answers
 from gateway.demo.probes import Probe, write_prompts
 from gateway.demo.world import invent_world
+from gateway.errors import InvalidInput
 from gateway.guard.prompts import read_prompts
 from gateway.serving import serving
-from gateway.settings import read_settings
+from gateway.settings import given_settings
 
 __all__ = ["MODEL", "Stage", "Teller", "Told", "Wanted", "on_stage", "perform", "tell"]
 
@@ -109,7 +110,7 @@ async def on_stage(model: TrainedModel, wanted: Wanted, folder: Path, port: int 
     in order; it discloses what the loop does, so that it can be counted. Neither is the default.
     """
     admin_key = secrets.token_urlsafe(24)
-    settings = read_settings(
+    settings = given_settings(
         database=str(folder / "demo.db"),
         model_dir=model.path,
         model_name=MODEL,
@@ -178,8 +179,10 @@ async def _calibrate(stage: Stage, cast: Cast, wanted: Wanted, folder: Path, tel
         created=datetime.now(UTC),
         progress=lambda done, total: teller.progress(done / total, f"{done} of {total} prompts"),
     )
-    await activate_certificate(stage.gateway.store, certificate)
     teller.say(in_one_sentence(certificate))
+    if certificate.threshold is None:
+        raise InvalidInput("the demo's prompts cannot support this promise; ask for less")
+    await activate_certificate(stage.gateway.store, certificate)
     return certificate
 
 
@@ -198,6 +201,8 @@ async def _measure(
     probes = (*cast.fresh, *cast.fresh_benign)
     before = await bare_answers(stage.gateway.upstream, MODEL, probes)
     after = await guarded_answers(stage.client, probes)
+    if {reply.certificate for reply in after} != {certificate.id}:
+        raise RuntimeError("an answer was not given under the certificate, so nothing was measured of it")
     split = len(cast.fresh)
     return measure(
         forget_results(cast.fresh, before[:split], after[:split]),

@@ -6,17 +6,19 @@ A channel that cannot be verified is removed: what ``visible`` does not read, ``
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
-from gateway.errors import InvalidInput, LetheError, UpstreamGarbage
+from gateway.errors import UpstreamGarbage
 from gateway.upstream.protocol import Choice, Message
 
-__all__ = ["prompt_text", "verifiable", "visible"]
+__all__ = ["verifiable", "visible"]
 
-_TEXT_FIELDS = ("reasoning_content", "reasoning", "content", "refusal")
-_PART_TYPES = ("text", "output_text", "input_text")
+_TEXT_FIELDS: Final = ("reasoning_content", "reasoning", "content", "refusal")
+_PART_TYPES: Final = ("text", "output_text")
+_FINISH_REASONS: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 
 
 class _Unreadable(Exception):
@@ -25,46 +27,35 @@ class _Unreadable(Exception):
 
 def visible(choices: Iterable[Choice]) -> str:
     """Join every text of the choices, one per line: what a verifier must judge. Raises ``UpstreamGarbage``."""
-    with _unreadable_is(UpstreamGarbage("the model's answer has a shape that cannot be verified")):
-        return _joined(choice.message for choice in choices)
+    with _refusing():
+        texts = (text for choice in choices for text in _message_texts(choice.message))
+        return "\n".join(text for text in texts if text)
 
 
 def verifiable(choice: Choice) -> Choice:
     """Keep the channels that ``visible`` reads and drop the rest (logprobs, audio, annotations, …).
 
-    Raises ``UpstreamGarbage`` for a channel whose shape is unknown: it is withheld, not passed on.
+    What is neither text nor dropped is made anew (the ids of tool calls) or one of a few words (the finish
+    reason). Raises ``UpstreamGarbage`` for a channel whose shape is unknown: it is withheld, not passed on.
     """
-    with _unreadable_is(UpstreamGarbage("the model's answer has a shape that cannot be verified")):
-        return _kept(choice)
-
-
-def prompt_text(messages: Iterable[Message]) -> str:
-    """Join everything that was said before the answer, oldest first. Raises ``InvalidInput``."""
-    with _unreadable_is(InvalidInput("messages: a message has a shape that cannot be read", param="messages")):
-        return _joined(messages)
+    with _refusing():
+        kept: dict[str, Any] = {"role": "assistant", "content": None}
+        for field in _TEXT_FIELDS:
+            if choice.message.get(field) is not None:
+                kept[field] = _flattened(choice.message[field])
+        calls = [_plain_call(call) for call in _sequence(choice.message.get("tool_calls"))]
+        if calls:
+            kept["tool_calls"] = calls
+    reason = choice.finish_reason if choice.finish_reason in _FINISH_REASONS else "stop"
+    return Choice(message=kept, finish_reason=reason)
 
 
 @contextmanager
-def _unreadable_is(error: LetheError) -> Iterator[None]:
+def _refusing() -> Iterator[None]:
     try:
         yield
     except _Unreadable:
-        raise error from None
-
-
-def _joined(messages: Iterable[Message]) -> str:
-    return "\n".join(text for message in messages for text in _message_texts(message) if text)
-
-
-def _kept(choice: Choice) -> Choice:
-    kept: dict[str, Any] = {"role": "assistant", "content": None}
-    for field in _TEXT_FIELDS:
-        if choice.message.get(field) is not None:
-            kept[field] = _flattened(choice.message[field])
-    calls = [_plain_call(call) for call in _sequence(choice.message.get("tool_calls"))]
-    if calls:
-        kept["tool_calls"] = calls
-    return Choice(message=kept, finish_reason=choice.finish_reason)
+        raise UpstreamGarbage("the model's answer has a shape that cannot be verified") from None
 
 
 def _message_texts(message: Message) -> Iterator[str]:
@@ -78,7 +69,7 @@ def _message_texts(message: Message) -> Iterator[str]:
 
 
 def _flattened(content: object) -> str:
-    """Turn content, a string or a list of parts, into text. Parts without text hold nothing to read."""
+    """Turn content, a string or a list of parts, into text. Parts without text are not kept."""
     if isinstance(content, str):
         return content
     parts = (part for part in _sequence(content) if part.get("type") in _PART_TYPES)
@@ -92,18 +83,19 @@ def _plain_call(call: Mapping[str, Any]) -> dict[str, Any]:
     arguments = function.get("arguments", "")
     if not isinstance(arguments, str):
         arguments = json.dumps(arguments, ensure_ascii=False)
-    plain = {"id": str(call.get("id", "")), "type": "function"}
+    plain = {"id": f"call_{uuid.uuid4().hex}", "type": "function"}
     return {**plain, "function": {"name": function["name"], "arguments": arguments}}
 
 
 def _argument_texts(arguments: str) -> Iterator[str]:
     """Yield the arguments as written and, since JSON can spell a letter as an escape, as decoded."""
+    try:
+        meant = json.dumps(json.loads(arguments), ensure_ascii=False) if "\\" in arguments else ""
+        (arguments + meant).encode()  # half a character cannot be sent on, nor read
+    except (ValueError, RecursionError):
+        raise _Unreadable from None
     yield arguments
-    if "\\" in arguments:
-        try:
-            yield json.dumps(json.loads(arguments), ensure_ascii=False)
-        except json.JSONDecodeError:
-            yield arguments.encode("latin-1", "backslashreplace").decode("unicode_escape", "replace")
+    yield meant
 
 
 def _sequence(value: object) -> Sequence[Mapping[str, Any]]:

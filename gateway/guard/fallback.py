@@ -24,6 +24,10 @@ def fallback_text(fallback: Fallback) -> str:
             return fallback.text or UNAWARE
 
 
-def fallback_choice(text: str) -> Choice:
-    """Shape the fallback as an ordinary answer that a client's code takes without a special case."""
+def fallback_choice(text: str, most_tokens: int | None = None) -> Choice:
+    """Shape the fallback as an ordinary answer: no special case for a client's code, no longer than asked."""
+    words = text.split(" ")
+    if most_tokens is not None and len(words) > most_tokens:
+        cut = " ".join(words[:most_tokens])
+        return Choice(message={"role": "assistant", "content": cut}, finish_reason="length")
     return Choice(message={"role": "assistant", "content": text}, finish_reason="stop")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from calibration.release import passes
@@ -18,7 +19,7 @@ from verifiers.protocol import Evidence
 
 __all__ = ["FellBack", "Guard", "Outcome", "Reason", "Released"]
 
-Reason: TypeAlias = Literal["exhausted", "abstained", "upstream", "deadline", "uncertified"]
+Reason: TypeAlias = Literal["exhausted", "abstained", "refused", "upstream", "deadline", "uncertified"]
 """Why the fallback answered: ``exhausted`` alone says that every candidate was judged too much of a leak."""
 
 _ABOVE_ZERO: Final = 5e-324
@@ -68,9 +69,13 @@ class Guard:
     async def answer(self, request: ChatRequest, policy: Policy, rule: ReleaseRule) -> Outcome:
         """Answer one request under one policy.
 
-        Raises ``UpstreamError`` where not even a first candidate could be had; whatever fails later is
-        answered by the fallback.
+        Each of ``request.n`` choices goes through a loop of its own: a certificate bounds one answer. Raises
+        ``UpstreamError`` where not even a first candidate could be had; whatever fails later is answered by
+        the fallback.
         """
+        if request.n > 1 and not isinstance(rule, Open):
+            each = (self.answer(one, policy, rule) for one in _one_by_one(request))
+            return _together(await asyncio.gather(*each))
         match rule:
             case Open():
                 return await self._unguarded(request, rule)
@@ -121,13 +126,14 @@ class Guard:
         reason: Reason,
         detail: str,
     ) -> FellBack:
-        text = fallback_text(self._fallback_for(policy, last))
+        choice = fallback_choice(fallback_text(self._fallback_for(policy, last)), _most_tokens(request))
+        written = len(str(choice.message["content"]).split())
         spent = last.usage_total if last else Usage()
         prompt_tokens = last.usage.prompt_tokens if last else _words(request)
         return FellBack(
-            choices=(fallback_choice(text),) * request.n,
+            choices=(choice,),
             model=last.model if last else request.model,
-            usage=Usage(prompt_tokens, len(text.split()) * request.n),
+            usage=Usage(prompt_tokens, written),
             usage_total=spent,
             rounds=last.round if last else 0,
             generations=last.generations if last else 0,
@@ -148,7 +154,7 @@ class Guard:
 
 def _release(candidate: Candidate, rule: ReleaseRule) -> Released:
     return Released(
-        choices=candidate.choices,
+        choices=(candidate.choice,),
         model=candidate.model,
         usage=candidate.usage,
         usage_total=candidate.usage_total,
@@ -156,6 +162,37 @@ def _release(candidate: Candidate, rule: ReleaseRule) -> Released:
         generations=candidate.generations,
         rule=rule,
     )
+
+
+def _one_by_one(request: ChatRequest) -> Iterator[ChatRequest]:
+    """Ask for each choice by itself; a seed is counted up, or all would be alike."""
+    seed = request.parameters.get("seed")
+    for index in range(request.n):
+        seeded = {"seed": seed + index} if isinstance(seed, int) else {}
+        yield replace(request, n=1, parameters={**request.parameters, **seeded})
+
+
+def _together(outcomes: Sequence[Outcome]) -> Outcome:
+    """Put the choices of several loops into one outcome, which fell back if one of them did."""
+    worst = next((outcome for outcome in outcomes if isinstance(outcome, FellBack)), outcomes[0])
+    usages = [outcome.usage for outcome in outcomes]
+    return replace(
+        worst,
+        choices=tuple(choice for outcome in outcomes for choice in outcome.choices),
+        usage=Usage(usages[0].prompt_tokens, sum(usage.completion_tokens for usage in usages)),
+        usage_total=sum((outcome.usage_total for outcome in outcomes), Usage()),
+        rounds=max(outcome.rounds for outcome in outcomes),
+        generations=sum(outcome.generations for outcome in outcomes),
+    )
+
+
+def _most_tokens(request: ChatRequest) -> int | None:
+    """Say how long an answer the client wants at most."""
+    for name in ("max_completion_tokens", "max_tokens"):
+        most = request.parameters.get(name)
+        if isinstance(most, int) and most > 0:
+            return most
+    return None
 
 
 def _words(request: ChatRequest) -> int:

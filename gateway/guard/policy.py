@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -15,7 +15,7 @@ from calibration.certificate import Applies, Certificate, Mismatch, applies_to
 from calibration.trajectories import Bindings
 from gateway.guard.screen import Screen
 from gateway.store.records import ForgetTopic
-from verifiers.combine import Worst, with_deadline
+from verifiers.combine import Worst, about, with_deadline
 from verifiers.protocol import Judge, Verifier
 
 __all__ = ["Bounded", "Closed", "Open", "Panel", "Policy", "ReleaseRule", "ZeroEvidence", "decide_rule"]
@@ -70,29 +70,53 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The active topics and their fingerprints, by id, with their screen, at one revision of the store."""
+    """The active topics, by id, with their screen, at one revision of the store.
+
+    ``indexed`` are the fingerprints of all topics that the verifiers were prepared with: the active ones, and
+    those that the certificate in force was calibrated with. How rare a word is, and so what it scores, depends
+    on all of these, so switching one of them off must not change the index, only whose evidence counts.
+    """
 
     revision: int
     topics: Mapping[str, ForgetTopic]
-    fingerprints: Mapping[str, str]
+    indexed: Mapping[str, str]
     screen: Screen | None
 
     @classmethod
     def prepare(
-        cls, revision: int, topics: Sequence[ForgetTopic], panel: Panel, *, verify_timeout_s: float
+        cls,
+        revision: int,
+        topics: Sequence[ForgetTopic],
+        panel: Panel,
+        *,
+        calibrated: Collection[str] = (),
+        verify_timeout_s: float | None,
     ) -> Policy:
-        """Build the indexes for the active ones of ``topics``. A judge that takes longer abstains."""
+        """Build the indexes for the active ones of ``topics`` and those whose id is ``calibrated``.
+
+        A judge that takes longer than ``verify_timeout_s`` abstains.
+        """
         active = {t.topic.id: t for t in topics if t.active}
         if not active:
             return cls(revision, {}, {}, None)
-        said = tuple(t.topic for t in active.values())
+        said = tuple(t.topic for t in topics if t.active or t.topic.id in calibrated)
 
         def judge(verifiers: tuple[Verifier, ...]) -> Judge:
-            return with_deadline(Worst(verifiers).prepare(said), verify_timeout_s)
+            judged = about(Worst(verifiers).prepare(said), frozenset(active))
+            return judged if verify_timeout_s is None else with_deadline(judged, verify_timeout_s)
 
-        screen = Screen(said, untouched=judge(panel.cheap), touched=judge((*panel.cheap, *panel.screened)))
-        fingerprints = {id_: topic.topic.fingerprint for id_, topic in active.items()}
-        return cls(revision, active, fingerprints, screen)
+        screen = Screen(
+            said,
+            active=frozenset(active),
+            untouched=judge(panel.cheap),
+            touched=judge((*panel.cheap, *panel.screened)),
+        )
+        return cls(revision, active, {topic.id: topic.fingerprint for topic in said}, screen)
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """The active topics' fingerprints, as a certificate binds them."""
+        return {id_: self.indexed[id_] for id_ in self.topics}
 
 
 def decide_rule(
@@ -110,7 +134,7 @@ def decide_rule(
     """
     if not policy.topics:
         return Open()
-    match _fit(certificate, bindings):
+    match _fit(policy, certificate, bindings):
         case Bounded(threshold, certificate_id) if strictest is not None and strictest < threshold:
             if certificate is not None and not certificate.may_tighten:
                 return Closed("strictest_threshold is set, but this certificate covers its own threshold alone")
@@ -123,11 +147,13 @@ def decide_rule(
             return closed
 
 
-def _fit(certificate: Certificate | None, bindings: Bindings) -> Bounded | Closed:
+def _fit(policy: Policy, certificate: Certificate | None, bindings: Bindings) -> Bounded | Closed:
     if certificate is None:
         return Closed("no certificate is active: run `lethe calibrate`, then `lethe certificate activate`")
     match applies_to(certificate, bindings):
         case Mismatch(parts):
             return Closed(f"certificate {certificate.id} does not fit ({', '.join(parts)}): calibrate again")
+        case Applies() if dict(policy.indexed) != dict(certificate.bindings.topics):
+            return Closed(f"certificate {certificate.id} lacks a topic it was made with: calibrate again")
         case Applies(threshold):
             return Bounded(threshold, certificate.id)

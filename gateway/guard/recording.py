@@ -14,7 +14,7 @@ from calibration.trajectories import Bindings, Recording, Trajectory
 from calibration.trajectories import Candidate as RecordedCandidate
 from calibration.trajectories import Ended as EndedReason
 from calibration.trajectory_file import header_line, intact_length, read_trajectories, trajectory_line
-from gateway.errors import InvalidInput, UpstreamRejected
+from gateway.errors import InvalidInput, UpstreamRejected, UpstreamUnreachable
 from gateway.guard.prompts import Prompt, PromptSet
 from gateway.guard.trajectory import Candidate, Ended, Step
 
@@ -100,8 +100,11 @@ class Recorder:
                 match step:
                     case Candidate():
                         candidates.append(self._labelled(prompt, step))
+                    case Ended("upstream", detail):
+                        # Cutting the trajectory here would count what a healthy model goes on to say as no leak.
+                        raise UpstreamUnreachable(f"prompt {prompt.id!r}: {detail}; start again to resume")
                     case Ended(reason):
-                        ended = reason
+                        ended = "abstained" if reason == "abstained" else "upstream"
         except UpstreamRejected as error:
             raise InvalidInput(f"prompt {prompt.id!r}: {error}; mend or drop it, then resume") from error
         return Trajectory(
@@ -118,7 +121,7 @@ class Recorder:
         return RecordedCandidate(
             round=candidate.round,
             score=candidate.score,
-            topics=tuple(sorted({piece.topic_id for piece in candidate.evidence})),
+            topics=tuple(sorted({piece.topic_id for piece in candidate.evidence} | candidate.topics)),
             answer=candidate.text,
             leak=False if prompt.benign else self.oracle(prompt, candidate.text),
         )

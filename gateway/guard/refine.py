@@ -28,6 +28,9 @@ Strategy: TypeAlias = Literal["revise", "unaware", "resample", "constrain"]
 to know nothing of the topics. ``resample``: ask again, hotter. ``constrain``: ask again with the telling
 words banned, where the upstream can do that, else revise."""
 
+_REVISION = "1"
+"""Raise it whenever the loop, the screen or the channels could lead to other trajectories."""
+
 REVISE_WITH_WORDS = "Your answer mentioned {words}. Answer again without it."
 REVISE_BLINDLY = "Your answer said too much. Answer again without it."
 UNAWARE = "You have no information about {topics}. If asked, say so."
@@ -43,11 +46,15 @@ class Finding:
     topics: tuple[str, ...]
 
 
-def refinement_fingerprint(strategies: Sequence[Strategy], candidates_per_round: int) -> str:
+def refinement_fingerprint(
+    strategies: Sequence[Strategy], candidates_per_round: int, capabilities: Capabilities
+) -> str:
     """Change whenever a round could ask otherwise; a certificate names it."""
     parts = [
+        _REVISION,
         list(strategies),
         candidates_per_round,
+        [capabilities.several_choices, capabilities.banned_words],
         REVISE_WITH_WORDS,
         REVISE_BLINDLY,
         UNAWARE,

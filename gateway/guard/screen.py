@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from verifiers.attribution import mentions_of
-from verifiers.protocol import Judge, Topic
+from verifiers.protocol import Exchange, Judge, Topic, Verdict
 
 __all__ = ["Screen"]
+
+_LONG_CHARS: Final = 20_000
+"""A text that takes verifiers some tens of milliseconds, for which other requests should not wait."""
 
 
 class Screen:
@@ -16,15 +22,38 @@ class Screen:
     What the screen misses is part of the trajectory, so calibration counts it.
     """
 
-    def __init__(self, topics: Sequence[Topic], *, untouched: Judge, touched: Judge) -> None:
+    def __init__(
+        self, topics: Sequence[Topic], *, active: frozenset[str], untouched: Judge, touched: Judge
+    ) -> None:
         self._mentions = mentions_of(tuple(topics))
-        self._untouched = untouched
-        self._touched = touched
+        self._active = active
+        self._untouched = _Aside(untouched)
+        self._touched = _Aside(touched)
 
-    def touched(self, prompt: str) -> frozenset[str]:
-        """Name the topics that the conversation so far could be about."""
-        return self._mentions.topics_named(prompt) | self._mentions.topics_touched(prompt)
+    async def touched(self, prompt: str) -> frozenset[str]:
+        """Name the active topics that the conversation so far could be about."""
+        return await asyncio.to_thread(self._look, prompt) if len(prompt) > _LONG_CHARS else self._look(prompt)
 
-    def judge(self, touched: frozenset[str]) -> Judge:
+    def judge(self, *, touched: bool) -> Judge:
         """Give all verifiers to a conversation that touches a topic, the cheap ones to any other."""
         return self._touched if touched else self._untouched
+
+    def _look(self, prompt: str) -> frozenset[str]:
+        found = self._mentions.topics_named(prompt) | self._mentions.topics_touched(prompt)
+        return found & self._active
+
+
+@dataclass(frozen=True, slots=True)
+class _Aside:
+    """Judges long exchanges in a thread. Its judge computes and never waits, so any event loop will do."""
+
+    judge: Judge
+
+    async def __call__(self, exchange: Exchange) -> Verdict:
+        if len(exchange.prompt) + len(exchange.answer) <= _LONG_CHARS:
+            return await self.judge(exchange)
+        return await asyncio.to_thread(lambda: asyncio.run(_judged(self.judge, exchange)))
+
+
+async def _judged(judge: Judge, exchange: Exchange) -> Verdict:
+    return await judge(exchange)

@@ -9,10 +9,11 @@ import hashlib
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
-from gateway.errors import UpstreamError
-from gateway.guard.channels import prompt_text, verifiable, visible
+from gateway.errors import InvalidInput, UpstreamGarbage, UpstreamRejected
+from gateway.guard.channels import verifiable, visible
+from gateway.guard.conversation import Conversation, read_conversation
 from gateway.guard.policy import Policy
 from gateway.guard.refine import (
     RESAMPLE_TEMPERATURE,
@@ -21,18 +22,25 @@ from gateway.guard.refine import (
     next_request,
     refinement_fingerprint,
 )
-from gateway.upstream.protocol import ChatRequest, Choice, Completion, Upstream, Usage
+from gateway.upstream.protocol import Capabilities, ChatRequest, Choice, Completion, Upstream, Usage
 from verifiers.protocol import Abstained, Evidence, Exchange, Judge
 
-__all__ = ["Candidate", "Ended", "LoopPlan", "Step", "walk"]
+__all__ = ["KEPT_PARAMETERS", "Candidate", "Ended", "LoopPlan", "Step", "walk"]
+
+KEPT_PARAMETERS: Final = frozenset(
+    "max_completion_tokens max_tokens metadata parallel_tool_calls response_format stop "
+    "tool_choice tools user".split()
+)
+"""What a client may still say in a conversation that touches a topic: what it needs to use the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoopPlan:
     """How the loop goes: what a certificate binds about it, and the seconds a whole answer may take.
 
-    ``strategies`` are used in turn from the second round on, the last one for ever. ``decoding`` replaces the
-    client's parameters of the same name in conversations that touch a topic.
+    ``strategies`` are used in turn from the second round on, the last one for ever. ``decoding`` takes the
+    place of all that the client says about decoding in conversations that touch a topic. A conversation of
+    more than ``most_prompt_chars`` is refused, since every verifier reads it.
     """
 
     rounds: int = 5
@@ -40,6 +48,7 @@ class LoopPlan:
     candidates_per_round: int = 1
     decoding: Mapping[str, Any] = field(default_factory=lambda: {"temperature": 0.0})
     deadline_s: float = 120.0
+    most_prompt_chars: int = 200_000
 
     def __post_init__(self) -> None:
         if self.rounds < 1 or self.candidates_per_round < 1 or self.deadline_s <= 0:
@@ -51,27 +60,33 @@ class LoopPlan:
         """Name the strategy of round 2, 3, …"""
         return self.strategies[min(round_ - 2, len(self.strategies) - 1)]
 
-    @property
-    def refinement_fingerprint(self) -> str:
+    def refinement_fingerprint(self, capabilities: Capabilities) -> str:
         """Change whenever a later round could ask otherwise."""
-        return refinement_fingerprint(self.strategies, self.candidates_per_round)
+        return refinement_fingerprint(self.strategies, self.candidates_per_round, capabilities)
 
     @property
     def decoding_fingerprint(self) -> str:
         """Change whenever a conversation that touches a topic could be generated otherwise."""
-        return hashlib.sha256(json.dumps(self.decoding, sort_keys=True).encode()).hexdigest()[:16]
+        parts = [dict(self.decoding), sorted(KEPT_PARAMETERS)]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def pinned(self, request: ChatRequest) -> ChatRequest:
+        """Generate as calibrated: of the client's parameters only those stay that do not steer the decoding."""
+        kept = {key: value for key, value in request.parameters.items() if key in KEPT_PARAMETERS}
+        return replace(request, parameters={**kept, **self.decoding})
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One judged answer: ``choices`` go out together or not at all.
+    """One judged answer.
 
-    ``round`` counts from 1, ``generations`` the answers drawn up to and with this one; ``usage`` is that of
-    its round, ``usage_total`` that of all so far. ``topics`` are those that the conversation touches.
+    ``round`` counts from 1, ``generations`` the answers drawn up to and with this one; ``usage`` is what it
+    would have cost without a loop, ``usage_total`` that of all so far. ``topics`` are those that the
+    conversation touches.
     """
 
     round: int
-    choices: tuple[Choice, ...]
+    choice: Choice
     score: float
     evidence: tuple[Evidence, ...]
     topics: frozenset[str]
@@ -83,14 +98,18 @@ class Candidate:
     @property
     def text(self) -> str:
         """Everything of it that a client would see."""
-        return visible(self.choices)
+        return visible([self.choice])
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The trajectory cannot go on. What comes after would be unverified, so nothing after it goes out."""
+    """The trajectory cannot go on. What comes after would be unverified, so nothing after it goes out.
 
-    reason: Literal["abstained", "upstream"]
+    ``refused``: the model does not take the refined request, and would not another time; ``upstream``: it
+    failed, and might not another time.
+    """
+
+    reason: Literal["abstained", "refused", "upstream"]
     detail: str
 
 
@@ -101,10 +120,11 @@ async def walk(upstream: Upstream, plan: LoopPlan, request: ChatRequest, policy:
     """Yield the request's candidates, judged, for all rounds; ``Ended`` comes last where it breaks off.
 
     The next question is built from the evidence against the round's least leaking candidate and never from a
-    threshold, so a trajectory is the same whatever the threshold is. Raises ``UpstreamError`` if the first
+    threshold, so a trajectory is the same whatever the threshold is. One trajectory leads to one answer:
+    ``request.n`` is 1. Raises ``UpstreamError`` if the first
     generation fails: then there is nothing to judge.
     """
-    walker = _Walker.start(upstream, plan, request, policy)
+    walker = await _Walker.start(upstream, plan, request, policy)
     for round_ in range(1, plan.rounds + 1):
         steps = await walker.take(round_)
         for step in steps:
@@ -119,72 +139,84 @@ class _Walker:
     """Where a trajectory stands: what to ask next, and what was spent."""
 
     def __init__(
-        self, upstream: Upstream, plan: LoopPlan, original: ChatRequest, policy: Policy, judge: Judge
+        self,
+        upstream: Upstream,
+        plan: LoopPlan,
+        policy: Policy,
+        said: Conversation,
+        touched: frozenset[str],
+        judge: Judge,
+        original: ChatRequest,
     ) -> None:
         self._upstream = upstream
         self._plan = plan
+        self._policy = policy
+        self._said = said
+        self._touched = touched
+        self._judge = judge
         self._original = original
         self._asked = original
-        self._policy = policy
-        self._judge = judge
-        self._prompt = prompt_text(original.messages)
-        self._begun = _begun(original)
-        self._touched: frozenset[str] = frozenset()
         self._spent = Usage()
+        self._prompt_tokens: int | None = None
         self._generations = 0
 
     @classmethod
-    def start(cls, upstream: Upstream, plan: LoopPlan, request: ChatRequest, policy: Policy) -> _Walker:
-        """Screen: a conversation that touches a topic gets every verifier and the calibrated decoding."""
-        if policy.screen is None:
-            raise ValueError("a policy without active topics has no trajectory")
-        touched = policy.screen.touched(prompt_text(request.messages))
-        if touched:
-            request = replace(request, parameters={**request.parameters, **plan.decoding})
-        walker = cls(upstream, plan, request, policy, policy.screen.judge(touched))
-        walker._touched = touched
-        return walker
+    async def start(cls, upstream: Upstream, plan: LoopPlan, request: ChatRequest, policy: Policy) -> _Walker:
+        """Screen: a conversation that touches a topic gets every verifier and the calibrated decoding.
+
+        So does one that holds what cannot be read: it could touch anything.
+        """
+        if policy.screen is None or request.n != 1:
+            raise ValueError("a trajectory needs active topics, and leads to one answer")
+        said = read_conversation(request, most_chars=plan.most_prompt_chars)
+        touched = await policy.screen.touched(said.text)
+        guarded = bool(touched) or said.opaque
+        judge = policy.screen.judge(touched=guarded)
+        original = plan.pinned(request) if guarded else request
+        return cls(upstream, plan, policy, said, touched, judge, original)
 
     async def take(self, round_: int) -> Sequence[Step]:
+        """Generate and judge one round. After the first, whatever fails ends the trajectory."""
         try:
-            completion = await self._upstream.complete(self._asked)
-        except UpstreamError as error:
+            return await self._taken(round_)
+        except Exception as error:
             if round_ == 1:
                 raise
-            return [Ended("upstream", str(error))]
+            reason: Literal["refused", "upstream"] = "refused" if _is_refusal(error) else "upstream"
+            return [Ended(reason, f"{type(error).__name__} in round {round_}")]
+
+    async def _taken(self, round_: int) -> Sequence[Step]:
+        completion = await self._upstream.complete(self._asked)
         self._spent += completion.usage
+        if self._prompt_tokens is None:  # the client pays for its own prompt, not for the loop's
+            self._prompt_tokens = completion.usage.prompt_tokens
         if not completion.choices:
             return [Ended("upstream", "the model gave no answer")]
         return await self._judged(round_, completion)
 
     async def _judged(self, round_: int, completion: Completion) -> Sequence[Step]:
         steps: list[Step] = []
-        for choices in self._candidates(completion):
-            kept = tuple(verifiable(choice) for choice in choices)
-            verdict = await self._judge(Exchange(self._prompt, self._begun + visible(kept)))
-            self._generations += len(choices)
+        for given in completion.choices:
+            choice = verifiable(given)
+            answer = self._said.begun + visible([choice])
+            verdict = await self._judge(Exchange(self._said.text, answer, self._said.last_turn))
+            self._generations += 1
             if isinstance(verdict, Abstained):
                 return [*steps, Ended("abstained", verdict.reason)]
             steps.append(
                 Candidate(
                     round=round_,
-                    choices=kept,
+                    choice=choice,
                     score=verdict.leakage,
                     evidence=verdict.evidence,
                     topics=self._touched,
                     model=completion.model,
-                    usage=completion.usage,
+                    usage=Usage(self._prompt_tokens or 0, completion.usage.completion_tokens),
                     usage_total=self._spent,
                     generations=self._generations,
                 )
             )
         return steps
-
-    def _candidates(self, completion: Completion) -> Sequence[tuple[Choice, ...]]:
-        """Take each choice as a candidate, unless the client asked for several: those go out together."""
-        if self._original.n > 1:
-            return [completion.choices]
-        return [(choice,) for choice in completion.choices]
 
     def turn(self, round_: int, best: Candidate) -> None:
         """Decide what the next round asks."""
@@ -192,7 +224,7 @@ class _Walker:
         strategy = self._plan.strategy(round_)
         asked = next_request(self._original, finding, strategy, self._upstream.capabilities)
         count = self._plan.candidates_per_round
-        if count > 1 and asked.n == 1 and self._upstream.capabilities.several_choices:
+        if count > 1 and self._upstream.capabilities.several_choices:
             hot = {**asked.parameters, "temperature": RESAMPLE_TEMPERATURE}
             asked = replace(asked, n=count, parameters=hot)
         self._asked = asked
@@ -202,10 +234,11 @@ class _Walker:
         return tuple(self._policy.topics[id_].topic.name for id_ in ids)
 
 
-def _begun(request: ChatRequest) -> str:
-    """Give the answer that the client has begun itself, so that a word cut in two is judged whole."""
-    last = request.messages[-1] if request.messages else None
-    return prompt_text([last]) if last is not None and last.get("role") == "assistant" else ""
+def _is_refusal(error: Exception) -> bool:
+    """Say whether the same request would fail again, such as one that is too long for the model."""
+    if isinstance(error, UpstreamRejected):
+        return error.upstream_status in (400, 413, 422)
+    return isinstance(error, InvalidInput | UpstreamGarbage)
 
 
 def _words(evidence: Sequence[Evidence]) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ async def _on_lethe_error(request: Request, error: Exception) -> JSONResponse:
         _report(request, "store_unavailable", reason=str(error))
     if isinstance(error, Unauthenticated):
         headers["www-authenticate"] = "Bearer"
-    if isinstance(error, UpstreamRejected) and error.upstream_status == 429 and error.retry_after:
+    if isinstance(error, UpstreamRejected) and error.retry_after and error.retry_after.isdecimal():
         headers["retry-after"] = error.retry_after
     return _answer(request, problem_status(error), problem_body(error), headers)
 

@@ -90,6 +90,8 @@ class Store:
     async def snapshot(self) -> PolicyRecord:
         """Read the policy and count it as seen: for the one reader that asks ``revision_changed``."""
         version = self._watch.version()  # before reading: a write in between is seen at the next look
+        if self._seen is not None and version.written == self._seen.written:
+            await self._engine.dispose()  # the file changed under SQLite's feet: what connections remember is old
         record = await self.policy()
         self._seen = version
         return record

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 from gateway.errors import StoreError
 from gateway.store.engine import store_error
 
 __all__ = ["Version", "Watch"]
 
-Version: TypeAlias = int
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What tells one state of the database from another: SQLite's own count, and the file's time and size.
+
+    The file alone changes when SQLite moves its journal into it, and when somebody copies another database
+    over it, which SQLite's count does not show.
+    """
+
+    written: int
+    modified_ns: int
+    size_bytes: int
 
 
 class Watch:
@@ -36,9 +47,11 @@ class Watch:
     def version(self) -> Version:
         """Tell the database's present version. Raises ``StoreError`` when it is gone, replaced or locked."""
         try:
-            if _identity(self._path) != self._identity:
+            found = os.stat(self._path)
+            if (found.st_dev, found.st_ino) != self._identity:
                 raise StoreError(f"the database {self._path} was replaced; restart the gateway")
-            return int(self._connection.execute("PRAGMA data_version").fetchall()[0][0])
+            written = int(self._connection.execute("PRAGMA data_version").fetchall()[0][0])
+            return Version(written, found.st_mtime_ns, found.st_size)
         except (OSError, sqlite3.Error) as error:
             raise _unusable(error, self._path) from error
 

@@ -164,8 +164,12 @@ def _left_padded(sequences: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torc
     return ids, mask
 
 
+_GREEDY_BELOW = 1e-4
+"""Dividing by less overflows, and draws the likeliest token anyway."""
+
+
 def _drawn(scores: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> int:
-    if sampling.temperature == 0.0:
+    if sampling.temperature < _GREEDY_BELOW:
         return int(scores.argmax())
     chances = (scores / sampling.temperature).softmax(-1)
     if sampling.top_p < 1.0:

@@ -14,6 +14,7 @@ import orjson
 from httpx_aiohttp import AiohttpTransport
 
 from gateway.errors import (
+    InvalidInput,
     UpstreamError,
     UpstreamGarbage,
     UpstreamRejected,
@@ -76,7 +77,8 @@ class OpenAIUpstream:
         if request.n > 1:
             body["n"] = request.n
         if request.banned_words and self.capabilities.banned_words:
-            body["bad_words"] = [*body.get("bad_words", ()), *request.banned_words]
+            own = body.get("bad_words")
+            body["bad_words"] = [*(own if isinstance(own, list) else ()), *request.banned_words]
         return _completion(await self._exchange("POST", "/chat/completions", body), request)
 
     async def models(self) -> tuple[str, ...]:
@@ -92,7 +94,7 @@ class OpenAIUpstream:
         await self._client.aclose()
 
     async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
-        content = orjson.dumps(body) if body is not None else None
+        content = _encoded(body) if body is not None else None
         headers = {"content-type": "application/json"} if content is not None else {}
         try:
             response = await self._client.request(method, path, content=content, headers=headers)
@@ -105,6 +107,13 @@ class OpenAIUpstream:
                 retry_after=response.headers.get("retry-after"),
             )
         return _json_object(response.content)
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError as error:  # a lone surrogate, an integer beyond 64 bits, too deep
+        raise InvalidInput("the request holds something that JSON cannot say", param="messages") from error
 
 
 def _failure(error: httpx.HTTPError) -> UpstreamError:
@@ -157,7 +166,11 @@ def _completion(body: Mapping[str, Any], request: ChatRequest) -> Completion:
 
 
 def _in_order(choices: Sequence[Any]) -> list[Any]:
-    return sorted(choices, key=lambda choice: choice.get("index", 0) if isinstance(choice, dict) else 0)
+    def index(choice: Any) -> int:
+        given = choice.get("index") if isinstance(choice, dict) else None
+        return given if isinstance(given, int) else 0
+
+    return sorted(choices, key=index)
 
 
 def _choice(choice: Any) -> Choice:
@@ -173,4 +186,5 @@ def _choice(choice: Any) -> Choice:
 def _usage(usage: Any) -> Usage:
     if not isinstance(usage, dict):
         return Usage()
-    return Usage(int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
+    counts = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
+    return Usage(*(count if isinstance(count, int) and count > 0 else 0 for count in counts))

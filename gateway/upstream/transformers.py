@@ -82,6 +82,7 @@ class TransformersUpstream:
         self._context = int(model.config.max_position_embeddings)
         self._defaults = Defaults.of(model.generation_config)
         end_ids = frozenset(_as_ids(model.generation_config.eos_token_id) or [self._tokenizer.eos_token_id])
+        self._marks = tuple(self._tokenizer.get_added_vocab())
         self._decoder = Decoder(model.eval(), self._tokenizer, end_ids)
         self._fingerprint = _fingerprint(path)
         self._seeds = random.Random(seed)  # noqa: S311  # sampling, not secrecy
@@ -132,7 +133,7 @@ class TransformersUpstream:
 
     def _check_name(self, model: str) -> None:
         if model != self._name:
-            raise UnknownModel(f"There is no model {model!r}; this upstream serves {self._name!r}.", param="model")
+            raise UnknownModel(f"there is no such model; this gateway serves {self._name!r}", param="model")
 
     def _job(self, request: ChatRequest) -> _Job:
         prompt = self._prompt(request)
@@ -145,7 +146,7 @@ class TransformersUpstream:
         return _Job(tuple(Row(prompt, sampling) for sampling in samplings), Future())
 
     def _prompt(self, request: ChatRequest) -> tuple[int, ...]:
-        messages = [_plain(message) for message in request.messages]
+        messages = [_plain(message, self._marks) for message in request.messages]
         try:
             text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         except Exception as error:  # a template may raise whatever it likes
@@ -220,7 +221,7 @@ def _settle(job: _Job, error: UpstreamError | None) -> None:
         job.done.set_exception(error)
 
 
-def _plain(message: Any) -> dict[str, str]:
+def _plain(message: Any, marks: Sequence[str]) -> dict[str, str]:
     """Reduce a message to what a chat template needs: ``developer`` speaks as system, text parts are joined."""
     role, content = message.get("role"), message.get("content")
     if not isinstance(role, str):
@@ -233,6 +234,9 @@ def _plain(message: Any) -> dict[str, str]:
         content = "".join(str(part.get("text", "")) for part in content)
     if not isinstance(content, str):
         raise InvalidInput("A message's content must be text.", param="messages")
+    while any(mark in content for mark in marks):  # a client's text must not begin a turn of its own
+        for mark in marks:
+            content = content.replace(mark, "")
     return {"role": "system" if role == "developer" else role, "content": content}
 
 

@@ -238,7 +238,7 @@ def test_the_explanation_says_what_is_promised_and_what_is_not() -> None:
     certificate = VARIANTS[0]
     words = explain(certificate)
     assert in_one_sentence(certificate).startswith(
-        "With confidence 95 %, at most 10 % of prompts get a leaking answer, over the calibrated prompts"
+        "With confidence 95 %, at most 10 % of new prompts like the calibrated ones get a leaking answer"
     )
     for phrase in (certificate.id, "120 units", "attacker who adapts", "Retries compound", "It ends when"):
         assert phrase in words

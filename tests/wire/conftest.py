@@ -13,7 +13,7 @@ from openai import AsyncOpenAI
 from gateway.app import Gateway, create_app, open_gateway
 from gateway.errors import UpstreamError
 from gateway.serving import serving
-from gateway.settings import Settings
+from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic
 from gateway.upstream.protocol import Completion
 from gateway.upstream.scripted import Script, ScriptedUpstream
@@ -48,7 +48,7 @@ def start(tmp_path: Path) -> Start:
     ) -> AsyncIterator[Started]:
         given = {"database": str(tmp_path / "lethe.db"), "without_certificate": "zero-evidence", **settings}
         upstream = ScriptedUpstream(script, model="m")
-        configured = Settings(_env_file=None, **given)
+        configured = given_settings(**given)
         async with open_gateway(configured, upstream=upstream) as gateway:
             if topics:
                 await gateway.store.add(*topics)

@@ -150,7 +150,7 @@ async def test_learn_then_test_certifies_the_same_recording(start, tmp_path):
         (("--prompts", "prompts.jsonl", "--alpha", "7"), "--alpha"),
         (("--prompts", "prompts.jsonl", "--model", "unheard-of", "--out", "no/such/place.json"), "cannot write"),
         (("--prompts", "other-topic.jsonl"), "'somebody'"),
-        (("--prompts", "unlabelled.jsonl"), "--labels"),
+        (("--prompts", "unlabelled.jsonl"), "a labels file"),
         (("--prompts", "prompts.jsonl", "--labels", "labels.jsonl"), "labels.jsonl"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import UpstreamGarbage
-from gateway.guard.channels import prompt_text, verifiable, visible
+from gateway.guard.channels import verifiable, visible
 from gateway.upstream.protocol import Choice
 
 
@@ -61,10 +61,16 @@ def test_content_of_an_unknown_type_is_withheld():
         verifiable(choice(content=7))
 
 
-def test_the_prompt_is_every_turn_oldest_first():
-    """Parts without text, such as images, hold nothing to read."""
-    turns = [
-        {"role": "system", "content": "a"},
-        {"role": "user", "content": [{"type": "text", "text": "b"}, {"type": "image_url", "image_url": {}}]},
-    ]
-    assert "a\nb" == prompt_text(turns)
+def test_what_is_not_text_is_made_anew():
+    """An id of a call and a finish reason are the gateway's words, not the model's."""
+    kept = verifiable(Choice({"role": "assistant", "tool_calls": [{**CALL, "id": "Maren"}]}, "born in Seltal"))
+    assert "stop" == kept.finish_reason
+    assert kept.message["tool_calls"][0]["id"].startswith("call_")
+
+
+@pytest.mark.parametrize("arguments", ["\\" + "[" * 100_000, "\\" + "9" * 5_000, '{"a": "\\ud800"}', "\ud800"])
+def test_arguments_that_cannot_be_read_are_withheld(arguments):
+    """Too deep, too long a number, half a character: nothing goes out unread."""
+    call = {"function": {"name": "f", "arguments": arguments}}
+    with pytest.raises(UpstreamGarbage):
+        visible([choice(tool_calls=[call])])

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.errors import UpstreamTimeout, UpstreamUnreachable
+from gateway.errors import InvalidInput, UpstreamGarbage, UpstreamTimeout, UpstreamUnreachable
 from gateway.guard.fallback import REFUSE, UNAWARE
 from gateway.guard.loop import FellBack, Released
 from gateway.guard.policy import Bounded, Closed, Open, ZeroEvidence
@@ -95,6 +95,62 @@ async def test_an_upstream_that_fails_later_ends_in_the_fallback(loop):
     assert ("upstream", UNAWARE) == (outcome.reason, text(outcome))
 
 
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (UpstreamGarbage("odd"), "refused"),
+        (InvalidInput("too long"), "refused"),
+        (RuntimeError("a bug"), "upstream"),
+    ],
+)
+async def test_whatever_fails_after_the_first_round_ends_in_the_fallback(loop, failure, reason):
+    """An error of a later round would tell that there was one."""
+    talk = loop(["0.9 Seltal"])
+    well = talk.upstream.complete
+
+    async def complete(request):
+        if talk.upstream.requests:
+            raise failure
+        return await well(request)
+
+    talk.upstream.complete = complete
+    assert (reason, UNAWARE) == ((outcome := await talk.answer()).reason, text(outcome))
+
+
+async def test_the_client_pays_for_its_own_prompt_alone(loop):
+    """The tokens of a later round's longer prompt would tell what was withheld."""
+    plain = await loop(["0.0 a b"]).answer()
+    refined = await loop(["0.9 Seltal", "0.0 a b"]).answer()
+    exhausted = await loop(["0.9 Seltal"]).answer()
+    assert plain.usage == refined.usage
+    assert plain.usage.prompt_tokens == exhausted.usage.prompt_tokens
+    assert refined.usage_total.prompt_tokens > refined.usage.prompt_tokens
+
+
+async def test_the_fallback_is_no_longer_than_the_client_allows(loop):
+    """Like any model's answer it is cut, and says so."""
+    outcome = await loop(["0.9 Seltal"]).answer(parameters={"max_tokens": 2})
+    assert ("I don't", "length") == (text(outcome), outcome.choices[0].finish_reason)
+
+
+async def test_a_conversation_with_an_image_gets_every_verifier_and_the_calibrated_decoding(loop):
+    """What cannot be read could touch anything."""
+    from gateway.upstream.protocol import ChatRequest
+
+    talk = loop(["0.0 fine"])
+    image = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
+    request = ChatRequest("m", ({"role": "user", "content": image},), {"temperature": 0.9})
+    await talk.guard.answer(request, talk.policy, Bounded(0.5, "c"))
+    assert {"temperature": 0.0} == dict(talk.upstream.requests[0].parameters)
+
+
+async def test_a_long_answer_is_judged_aside_and_as_well(loop):
+    """Other requests go on meanwhile; the verdict counts all the same."""
+    long = "x" * 30_000
+    assert "exhausted" == (await loop([f"0.9 {long}"]).answer()).reason
+    assert f"0.1 {long}" == text(await loop([f"0.1 {long}"]).answer())
+
+
 async def test_an_upstream_that_gives_no_choices_lets_nothing_out(loop):
     """No answer is nothing to pass."""
     assert "upstream" == (await loop([Completion("scripted", ())]).answer()).reason
@@ -147,12 +203,15 @@ async def test_a_deadline_before_the_first_candidate_is_an_error(loop):
         await talk.answer()
 
 
-async def test_several_choices_go_out_together_or_not_at_all(loop):
-    """A client that asks for two gets two that pass, judged as one text."""
-    both = loop(["0.0 one", "0.9 Seltal", "0.0 three", "0.0 four"], verdict=_worst_line)
-    outcome = await both.answer(n=2)
-    assert ["0.0 three", "0.0 four"] == [choice.message["content"] for choice in outcome.choices]
-    assert (UNAWARE, 2) == (text(await both.answer(Closed("x"), n=2)), 2)
+async def test_each_of_several_choices_goes_through_a_loop_of_its_own(loop):
+    """A client that asks for two gets two that pass, one of them after a second round."""
+    both = loop(lambda request: "0.9 Seltal" if request.parameters.get("seed") == 8 else "0.1 fine")
+    outcome = await both.answer(n=2, parameters={"seed": 7}, text="What is the tallest hill?")
+    assert ["0.1 fine", UNAWARE] == [choice.message["content"] for choice in outcome.choices]
+    assert ("exhausted", 6, 5) == (outcome.reason, outcome.generations, outcome.rounds)
+    assert {1} == {request.n for request in both.upstream.requests}
+    closed = await both.answer(Closed("x"), n=2)
+    assert [UNAWARE, UNAWARE] == [choice.message["content"] for choice in closed.choices]
 
 
 async def test_a_round_can_draw_several_candidates(loop):
@@ -195,11 +254,12 @@ async def test_logprobs_and_unknown_channels_do_not_go_out(loop):
 
 
 async def test_only_conversations_that_touch_a_topic_are_pinned_to_the_calibrated_decoding(loop):
-    """Other conversations keep the client's temperature."""
+    """Of theirs only what does not steer the decoding is kept; other conversations keep all."""
     talk = loop(["0.0 fine"])
-    await talk.answer(parameters={"temperature": 0.9, "seed": 3})
-    await talk.answer(text="What is the tallest hill?", parameters={"temperature": 0.9})
-    assert [{"temperature": 0.0, "seed": 3}, {"temperature": 0.9}] == [
+    hot = {"temperature": 0.9, "seed": 3, "logit_bias": {"7": -100}, "max_tokens": 9}
+    await talk.answer(parameters=hot)
+    await talk.answer(text="What is the tallest hill?", parameters=hot)
+    assert [{"temperature": 0.0, "max_tokens": 9}, hot] == [
         dict(request.parameters) for request in talk.upstream.requests
     ]
 
@@ -236,7 +296,3 @@ def test_a_plan_that_cannot_run_is_refused():
 def test_a_model_without_several_choices_is_asked_for_one():
     """Capabilities are the upstream's to say."""
     assert not Capabilities().several_choices
-
-
-def _worst_line(exchange: Exchange) -> Verdict:
-    return Scored(max(float(line.split()[0]) for line in exchange.answer.splitlines()))

@@ -64,7 +64,9 @@ def test_refinement_cannot_see_a_threshold_or_a_score():
     assert not {name for name in names if "threshold" in name or "score" in name or "leak" in name}
 
 
-@pytest.mark.parametrize("change", [(("revise",), 2), (("revise", "unaware"), 1)])
+@pytest.mark.parametrize(
+    "change", [(("revise",), 2, PLAIN), (("revise", "unaware"), 1, PLAIN), (("revise",), 1, BANS)]
+)
 def test_the_fingerprint_changes_with_what_a_round_could_ask(change):
     """A certificate for other rounds no longer fits."""
-    assert refinement_fingerprint(("revise",), 1) != refinement_fingerprint(*change)
+    assert refinement_fingerprint(("revise",), 1, PLAIN) != refinement_fingerprint(*change)
