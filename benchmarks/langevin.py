@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--orders", type=int, default=20, help="random orders that noisy methods are averaged over"
     )
-    parser.add_argument("--full-runs", type=int, default=4, help="runs of D2D and LU, which have no order")
+    parser.add_argument("--full-runs", type=int, default=4, help="runs of D2D, LU and all retraining")
     parser.add_argument("--operating-batch", type=int, default=1024)
     parser.add_argument("--operating-sigma", type=float, default=0.006)
     parser.add_argument("--skip-lu", action="store_true", help="do not run LU, only account for it")
@@ -224,6 +224,7 @@ def _run(options: argparse.Namespace, task: Task, whole: Question, part: Questio
             continue
         figures.append(measure(arm, task, options.orders if arm.kind == "noisy" else options.full_runs))
         table.add_row(*_executed_cells(figures[-1], figures[0]))
+        print(f"{arm.name}: {figures[-1].seconds:.0f} s", file=sys.stderr, flush=True)
     Console(width=130).print(table)
     return figures
 
