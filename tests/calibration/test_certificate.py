@@ -242,7 +242,7 @@ def test_the_explanation_says_what_is_promised_and_what_is_not() -> None:
     )
     for phrase in (certificate.id, "120 units", "attacker who adapts", "Retries compound", "It ends when"):
         assert phrase in words
-    assert "in every family" in explain(VARIANTS[3])
+    assert "of every family" in explain(VARIANTS[3])
     assert "On average over calibrations" in explain(VARIANTS[1])
     assert "not even a stricter one" in explain(VARIANTS[2])
     assert "no other set" in explain(PLAIN)
