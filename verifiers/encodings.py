@@ -12,13 +12,16 @@ import codecs
 import html
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from urllib.parse import unquote
 
+from verifiers.ciphers import hidden_texts
 from verifiers.folding import View, fold, phonetic
 
 __all__ = ["disguises", "views"]
 
-_MAX_DEPTH = 2
+_MAX_DEPTH = 3
+_REMEMBERED = 8
 _MAX_DECODED = 16
 _MIN_DISGUISED = 5
 
@@ -37,6 +40,7 @@ _BINARY_RUN = re.compile(r"(?:0[01]{7}[\s,]{0,2}){4,}")
 _DECIMAL_RUN = re.compile(r"(?:\b(?:3[2-9]|[4-9][0-9]|1[01][0-9]|12[0-6])\b[\s,;]{1,2}){3,}[0-9]{2,3}\b")
 _DIGIT = re.compile(r"[0-9]")
 
+_ATBASH = str.maketrans("abcdefghijklmnopqrstuvwxyz", "zyxwvutsrqponmlkjihgfedcba")
 _LEET = re.compile(
     r"[a-z][0-9@$|!+][a-z]|[a-z]{2}[0-9@$]|[0-9@$|][a-z]{2}|\b[a-z][ .\n][0-9@$|!]\b|\b[0-9@$|!][ .\n][a-z]\b"
 )
@@ -45,8 +49,16 @@ _LEET_AS_I = str.maketrans("013456789@$|!+2", "oieasgtbgasiitz")
 _LEET_AS_L = str.maketrans("013456789@$|!+2", "oleasgtbgasliti")
 
 
-def views(text: str) -> Iterator[View]:
-    """Give the text as it stands, then every other reading that it seems to invite."""
+@lru_cache(maxsize=_REMEMBERED)
+def views(text: str) -> tuple[View, ...]:
+    """Return the text as it stands, then every other reading that it seems to invite.
+
+    Remembers the last few texts, since every verifier of a panel reads the same answer.
+    """
+    return tuple(_views(text))
+
+
+def _views(text: str) -> Iterator[View]:
     plain = fold(text)
     yield plain
     if not plain.text.isascii():
@@ -60,12 +72,16 @@ def views(text: str) -> Iterator[View]:
 
 def disguises(word: str) -> Iterator[tuple[str, str]]:
     """Give (how, form) for the forms of a folded word that a reader can turn back without a key."""
-    if len(word) >= _MIN_DISGUISED:
-        backwards, rotated = word[::-1], codecs.encode(word, "rot13")
-        if backwards != word:
-            yield "written backwards", backwards
-        if rotated != word:
-            yield "in rot13", rotated
+    if len(word) < _MIN_DISGUISED:
+        return
+    forms = {"written backwards": word[::-1], "in rot13": codecs.encode(word, "rot13")}
+    if word.isascii():
+        forms |= {
+            "in atbash": word.translate(_ATBASH),
+            "with letters doubled": "".join(letter + letter for letter in word),
+            "with letters swapped in pairs": "".join(word[at : at + 2][::-1] for at in range(0, len(word), 2)),
+        }
+    yield from ((how, form) for how, form in forms.items() if form != word)
 
 
 def _letters_for_digits(view: View) -> Iterator[View]:
@@ -91,6 +107,7 @@ def _decoded_once(text: str) -> Iterator[tuple[str, str, _Origins]]:
     if ("%" in text or "&" in text or "\\" in text) and _ESCAPE.search(text):
         yield "escaped", *_unescaped(text)
     digits = _DIGIT.search(text) is not None
+    yield from hidden_texts(text, digits)
     if digits or _INNER_CAPITAL.search(text):
         yield from _blocks(text, "base64", _base64_runs(text), _from_base64)
     if digits:

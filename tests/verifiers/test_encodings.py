@@ -61,7 +61,44 @@ def test_plain_prose_has_one_reading() -> None:
     assert kinds("The cat sat on the mat, and didn't move; 100% of it! Then it left.") == {""}
 
 
-def test_a_word_has_two_disguises() -> None:
-    """Backwards and rot13, for words long enough not to be others by chance."""
-    assert dict(disguises("maren")) == {"written backwards": "neram", "in rot13": "znera"}
+def test_a_word_has_disguises() -> None:
+    """Those that turn back without a key, for words long enough not to be others by chance."""
+    assert dict(disguises("maren")) == {
+        "written backwards": "neram",
+        "in rot13": "znera",
+        "in atbash": "nzivm",
+        "with letters doubled": "mmaarreenn",
+        "with letters swapped in pairs": "amern",
+    }
     assert list(disguises("ashe")) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "hidden"),
+    [
+        ("tags removed", "".join(f"<c>{letter}</c>" for letter in SECRET)),
+        ("base32", base64.b32encode(SECRET.encode()).decode()),
+        ("base85", base64.b85encode(SECRET.encode()).decode()),
+        ("base85", base64.a85encode(SECRET.encode(), adobe=True).decode()),
+        ("octal", " ".join(f"{ord(letter):o}" for letter in "marenoskeld")),
+        ("numbered letters", " ".join(str(ord(letter) - 96) for letter in "marenoskeld")),
+        ("numbered letters", "-".join(str(ord(letter) - 96) for letter in "marenoskeld")),
+        ("Morse", "-- .- .-. . -. / --- ... -.- . .-.. -.."),
+        ("spelling alphabet", "Mike Alfa Romeo Echo November Oscar Sierra Kilo Echo Lima Delta"),
+        ("single letters", "M as in map, A, R as in red, E, N. Then O, S, K, E, L and D"),
+        ("single letters", "\n".join(f"{n}. {letter}" for n, letter in enumerate("marenoskeld"))),
+    ],
+)
+def test_a_text_hidden_letter_by_letter_is_read(kind: str, hidden: str) -> None:
+    """Run together, it holds the name, and leads back to where it stood."""
+    text = f"here: {hidden} - done"
+    found = [view for view in views(text) if view.kind == kind]
+    assert any("marenoskeld" in "".join(view.words()) for view in found)
+    start = min(view.span(at, end).start for view in found for at, end in view.bounds())
+    assert start == (0 if kind == "tags removed" else (9 if hidden.startswith("0.") else 6))
+
+
+@pytest.mark.parametrize("text", ["Wait ... and - then - go.", "- a\n- b\n- it's", "1, 2, 3 and 4 of 5. A tango!"])
+def test_what_only_resembles_a_cipher_has_one_reading(text: str) -> None:
+    """Dots, bullets and numbers of prose."""
+    assert kinds(text) == {""}

@@ -1,0 +1,155 @@
+"""Ciphers: texts hidden letter by letter (tags, lists, Morse, numbers, base 32 and 85). Knows no topics."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator
+
+__all__ = ["SPELLED", "Hidden", "hidden_texts"]
+
+Hidden = tuple[str, str, list[tuple[int, int]]]
+"""(kind, text, where in the original each character of it stands)."""
+
+_TAG = re.compile(r"<[^<>\n]{1,60}>")
+_TAGGED = re.compile(r">\w{1,3}<")
+_LETTER = re.compile(r"(?<![^\W_])(?<!['\u2019])[A-Za-z](?![^\W_])(?!['\u2019])")
+_FEWEST_LETTERS, _FEWEST_TELLING = 4, 3
+_ARTICLES = frozenset("aAiI")
+_MORSE_RUN = re.compile(r"[.·•-]{1,5}(?:(?:[ |,\n]{1,3}|\s?/\s?)[.·•-]{1,5}){2,}")
+_MORSE_HINTS = (".-", "-.", ". -", "- .", "\u00b7", "\u2022")
+_MORSE_SIGN = re.compile(r"[.·•-]+")
+_MORSE_SIGNS = """
+    .- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --..
+    ----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----.
+"""
+_MORSE = dict(zip(_MORSE_SIGNS.split(), "abcdefghijklmnopqrstuvwxyz0123456789", strict=True))
+_SPELLING_ALPHABET = """
+    alfa alpha bravo charlie delta echo foxtrot golf hotel india juliett juliet kilo lima mike november oscar
+    papa quebec romeo sierra tango uniform victor whiskey xray yankee zulu
+"""
+_SPOKEN = {word: word[0] for word in _SPELLING_ALPHABET.split()}
+_WORD = re.compile(r"[A-Za-z]+")
+_PLACE = r"(?:[1-9]|1[0-9]|2[0-6])"
+_PLACES_RUN = re.compile(rf"(?<![0-9.]){_PLACE}(?:[\s,./-]{{1,2}}{_PLACE}){{3,}}(?![0-9])")
+_OCTAL_RUN = re.compile(r"(?:\b0?o?1[0-7]{2}\b[\s,]{1,2}){3,}0?o?1[0-7]{2}\b")
+_NUMBER = re.compile(r"[0-9]+")
+_BASE32 = re.compile(r"[A-Z2-7]{8,}={0,6}(?![A-Za-z0-9])")
+_BASE85 = re.compile(r"(?<!\S)[!-~]{6,400}(?!\S)")
+_BASE85_SIGN = re.compile(r"[#$%&*+;<=>?@^`{|}~]")
+
+SPELLED = frozenset(
+    {
+        "tags removed",
+        "single letters",
+        "Morse",
+        "spelling alphabet",
+        "numbered letters",
+        "octal",
+        "base32",
+        "base85",
+    }
+)
+"""The kinds of text that are found here."""
+
+
+def hidden_texts(text: str, digits: bool) -> Iterator[Hidden]:
+    """Give every text that is hidden letter by letter. ``digits`` says whether the text has any."""
+    if "<" in text and _TAGGED.search(text):
+        yield _without_tags(text)
+    words = set(_WORD.findall(text.lower()))
+    if sum(len(word) == 1 for word in words) >= _FEWEST_TELLING:
+        yield from _single_letters(text)
+    if any(hint in text for hint in _MORSE_HINTS):
+        yield from _runs(text, "Morse", _MORSE_RUN, _from_morse)
+    if not _SPOKEN.keys().isdisjoint(words):
+        yield from _spoken(text)
+    yield from _runs(text, "base32", _BASE32, _from_base32)
+    if _BASE85_SIGN.search(text):
+        yield from _runs(text, "base85", _BASE85, _from_base85)
+    if digits:
+        yield from _runs(text, "numbered letters", _PLACES_RUN, _from_places)
+        yield from _runs(text, "octal", _OCTAL_RUN, _from_octal)
+
+
+def _runs(text: str, kind: str, pattern: re.Pattern[str], decode: Callable[[str], str]) -> Iterator[Hidden]:
+    for found in pattern.finditer(text):
+        raw = decode(found.group())
+        if len(raw) > 2:
+            yield kind, raw, [found.span()] * len(raw)
+
+
+def _without_tags(text: str) -> Hidden:
+    kept: list[int] = []
+    done = 0
+    for tag in _TAG.finditer(text):
+        kept += range(done, tag.start())
+        done = tag.end()
+    kept += range(done, len(text))
+    return "tags removed", "".join(text[at] for at in kept), [(at, at + 1) for at in kept]
+
+
+def _single_letters(text: str) -> Iterator[Hidden]:
+    """Give all letters that stand alone, as one text: those of "1. S 2. e", "S as in sugar, e as in egg"."""
+    found = list(_LETTER.finditer(text))
+    telling = {letter.group() for letter in found} - _ARTICLES
+    if len(found) >= _FEWEST_LETTERS and len(telling) >= _FEWEST_TELLING:
+        raw = " ".join(letter.group() for letter in found)
+        yield "single letters", raw, [found[at // 2].span() for at in range(len(raw))]
+
+
+def _from_morse(run: str) -> str:
+    signs = [sign.translate({0xB7: ".", 0x2022: "."}) for sign in _MORSE_SIGN.findall(run)]
+    return "".join(_MORSE.get(sign, "") for sign in signs) if len(set(signs)) > 1 else ""
+
+
+def _spoken(text: str) -> Iterator[Hidden]:
+    """Give the letters of the words of the spelling alphabet, where there are three and more in a row."""
+    run: list[re.Match[str]] = []
+    for word in [*_WORD.finditer(text), None]:
+        if word and word.group().lower() in _SPOKEN:
+            run.append(word)
+            continue
+        if len(run) > 2:
+            raw = "".join(_SPOKEN[each.group().lower()] for each in run)
+            yield "spelling alphabet", raw, [each.span() for each in run]
+        run = []
+
+
+def _from_places(run: str) -> str:
+    return "".join(chr(96 + int(number)) for number in _NUMBER.findall(run))
+
+
+def _from_octal(run: str) -> str:
+    return "".join(chr(int(number, 8)) for number in _NUMBER.findall(run))
+
+
+def _from_base32(block: str) -> str:
+    letters = block.rstrip("=")
+    try:
+        return _text(base64.b32decode(letters + "=" * (-len(letters) % 8)))
+    except binascii.Error:
+        return ""
+
+
+def _from_base85(block: str) -> str:
+    if block.isalnum() or not _BASE85_SIGN.search(block):
+        return ""
+    for decode in (base64.b85decode, base64.a85decode):
+        try:
+            text = _text(decode(block.removeprefix("<~").removesuffix("~>")))
+        except ValueError:
+            continue
+        if text:
+            return text
+    return ""
+
+
+def _text(data: bytes) -> str:
+    """Return the bytes as a text if they are one in ASCII, mostly letters; else nothing."""
+    if not data.isascii():
+        return ""
+    text = data.decode("ascii")
+    letters = sum(letter.isalpha() or letter == " " for letter in text)
+    return text if text.isprintable() and letters >= 0.8 * len(text) else ""
