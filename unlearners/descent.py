@@ -15,6 +15,9 @@ from unlearners.losses import Array, ConvexLoss, Labels
 
 __all__ = ["Batch", "Rule", "batches", "descend", "initial_weights", "noisy_rule", "update", "with_alive"]
 
+FEW = 8
+"""Up to so many rows are multiplied one by one."""
+
 CHUNK_ROWS = 2048
 """A full batch is read in pieces of this many rows, so that each is still in the cache when it is used again."""
 
@@ -68,18 +71,25 @@ def update(weights: Array, batch: Batch, loss: ConvexLoss, rule: Rule, rng: np.r
 
 def _gradient_sum(weights: Array, batch: Batch, loss: ConvexLoss, clip: float) -> Array:
     runs, outputs, features = weights.shape
-    flat = weights.reshape(runs * outputs, features).T
+    flat = weights.reshape(runs * outputs, features)
     total = np.zeros((runs * outputs, features), weights.dtype)
     for start in range(0, len(batch.labels), CHUNK_ROWS):
         piece = slice(start, start + CHUNK_ROWS)
         x = batch.features[piece]
-        gaps = loss.residuals((x @ flat).reshape(len(x), runs, outputs), batch.labels[piece])
+        gaps = loss.residuals(_times(x, flat).reshape(len(x), runs, outputs), batch.labels[piece])
         if clip < loss.gradient_bound:
             norms = np.linalg.norm(gaps, axis=2, keepdims=True) * batch.norms[piece, None, None]
             gaps = gaps * (clip / np.maximum(norms, clip))
         gaps = gaps * batch.alive[piece, :, None]
-        total += gaps.reshape(len(x), runs * outputs).T @ x
+        total += _times(x.T, gaps.reshape(len(x), runs * outputs).T).T
     return total.reshape(weights.shape)
+
+
+def _times(matrix: Array, rows: Array) -> Array:
+    """Return matrix·rowsᵀ; a few rows one by one, since BLAS is slower on a few columns than on one at a time."""
+    if len(rows) > FEW:
+        return np.asarray(matrix @ rows.T)
+    return np.stack([matrix @ row for row in rows], axis=1)
 
 
 def _projected(weights: Array, radius: float) -> Array:
