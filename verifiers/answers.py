@@ -122,14 +122,17 @@ def _readings(
         elif view.kind != "digits for letters":
             for known in index.spellings[topic].near(word):
                 yield stem(known), at, at, _MISSPELT
-    yield from _odd_readings(view, words, bounds, index, topic)
+    yield from _odd_readings(view, words, bounds, unknown, index.rare[topic])
 
 
 def _odd_readings(
-    view: View, words: list[str], bounds: list[tuple[int, int]], index: FactIndex, topic: int
+    view: View,
+    words: list[str],
+    bounds: list[tuple[int, int]],
+    unknown: list[tuple[int, str]],
+    rare: Sequence[str],
 ) -> Iterator[tuple[str, int, int, float]]:
     """Give the terms that are spelled out, stand in initials, break off, or are years in another writing."""
-    rare = index.rare[topic]
     initials = line_initials(view, bounds)
     for letters, first, last in (*letter_runs(words, bounds), *((initials,) if initials else ())):
         for word in rare:
@@ -141,7 +144,7 @@ def _odd_readings(
                 yield stem(word), at, at, 1.0
     for at, year in two_digit_years(view, bounds):
         yield f"#{year}", at, at, _SHORT_YEAR
-    for at, word in enumerate(words):
+    for at, word in unknown:
         value = roman(word)
         if value is not None:
             yield f"#{value}", at, at, 1.0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from verifiers.answers import Clauses, disclaims
 from verifiers.attribution import certainty_of, mentions_of, refers_back, turns_to_stranger
 from verifiers.choices import keys_of, offered, picked, short_reply
+from verifiers.ciphers import SPELLED
+from verifiers.encodings import views
 from verifiers.folding import View, fold
 from verifiers.identity import fingerprint_of
 from verifiers.letters import letter_runs
@@ -113,6 +115,7 @@ class _ClaimsJudge:
             span = view.span(bounds[first][0], bounds[last][1])
             if span.end > start and stem(letters) not in known and not clauses.judge(bounds[first][0])[1]:
                 weights[letters] = span, _SPELLED
+        weights.update(_hidden_claims(exchange.answer, start, known))
         if words and start == 0:
             weights["yes"] = view.span(*bounds[0]), _replied(exchange, view)
         counted = (each for each in weights.values() if each[1] > 0)
@@ -129,6 +132,18 @@ class _ClaimsJudge:
         if refers_back(view.words()) or refers_back(fold(exchange.answer).words()):
             return 1.0
         return _UNSURE_TURN
+
+
+def _hidden_claims(answer: str, start: int, known: Set[str]) -> dict[str, tuple[Span, float]]:
+    """Return the words of an answer that are hidden letter by letter."""
+    found: dict[str, tuple[Span, float]] = {}
+    for view in views(answer):
+        if view.kind in SPELLED:
+            for word, bounds in zip(view.words(), view.bounds(), strict=True):
+                span = view.span(*bounds)
+                if len(word) > 2 and span.end > start and stem(word) not in known and not is_plain(stem(word)):
+                    found[f"{view.kind}: {word}"] = span, _SPELLED
+    return found
 
 
 def _replied(exchange: Exchange, answer: View) -> float:

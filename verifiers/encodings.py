@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from verifiers.ciphers import hidden_texts
 from verifiers.folding import View, fold, phonetic
 
-__all__ = ["disguises", "views"]
+__all__ = ["disguises", "shifted", "views", "without_vowels"]
 
 _MAX_DEPTH = 3
 _REMEMBERED = 8
@@ -40,7 +40,10 @@ _BINARY_RUN = re.compile(r"(?:0[01]{7}[\s,]{0,2}){4,}")
 _DECIMAL_RUN = re.compile(r"(?:\b(?:3[2-9]|[4-9][0-9]|1[01][0-9]|12[0-6])\b[\s,;]{1,2}){3,}[0-9]{2,3}\b")
 _DIGIT = re.compile(r"[0-9]")
 
-_ATBASH = str.maketrans("abcdefghijklmnopqrstuvwxyz", "zyxwvutsrqponmlkjihgfedcba")
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+_ATBASH = str.maketrans(_ALPHABET, _ALPHABET[::-1])
+_SHIFTS = [str.maketrans(_ALPHABET, _ALPHABET[shift:] + _ALPHABET[:shift]) for shift in range(26)]
+_VOWELS = frozenset("aeiou")
 _LEET = re.compile(
     r"[a-z][0-9@$|!+][a-z]|[a-z]{2}[0-9@$]|[0-9@$|][a-z]{2}|\b[a-z][ .\n][0-9@$|!]\b|\b[0-9@$|!][ .\n][a-z]\b"
 )
@@ -81,7 +84,23 @@ def disguises(word: str) -> Iterator[tuple[str, str]]:
             "with letters doubled": "".join(letter + letter for letter in word),
             "with letters swapped in pairs": "".join(word[at : at + 2][::-1] for at in range(0, len(word), 2)),
         }
+        if not set(word[0]) & _VOWELS:
+            start = next((at for at, letter in enumerate(word) if letter in _VOWELS), 0)
+            forms["in pig Latin"] = f"{word[start:]}{word[:start]}ay"
     yield from ((how, form) for how, form in forms.items() if form != word)
+
+
+def shifted(word: str) -> Iterator[tuple[str, str]]:
+    """Give (how, form) for the shifts of a folded word through the alphabet, other than rot13."""
+    if word.isascii() and word.isalpha() and len(word) >= _MIN_DISGUISED:
+        for shift in (*range(1, 13), *range(14, 26)):
+            yield "shifted", word.translate(_SHIFTS[shift])
+
+
+def without_vowels(word: str) -> str:
+    """Return the consonants of a folded word if it has four and more and a vowel, or ""."""
+    rest = "".join(letter for letter in word if letter not in _VOWELS)
+    return rest if 4 <= len(rest) < len(word) else ""
 
 
 def _letters_for_digits(view: View) -> Iterator[View]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from anyascii import anyascii
@@ -21,6 +21,7 @@ _ASCII_WORD = re.compile(r"[a-z0-9]+")
 # Scripts written without spaces (Thai to Khmer, kana, ideographs): each character is a word of its own.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _WORD = re.compile(rf"[^\W_{_UNSPACED}]+|[{_UNSPACED}]")
+_REMEMBERED = 32
 # Letters and fillers that show nothing, though Unicode does not call them format characters.
 _BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 
@@ -39,15 +40,24 @@ class View:
     text: str
     raw_at: list[int] | None = None
     origins: list[tuple[int, int]] | None = None
+    _words: list[str] = field(default_factory=list, init=False, compare=False, repr=False)
+    _bounds: list[tuple[int, int]] = field(default_factory=list, init=False, compare=False, repr=False)
 
     def words(self) -> list[str]:
-        """Return the folded words in order."""
-        return (_ASCII_WORD if self.text.isascii() else _WORD).findall(self.text)
+        """Return the folded words in order. Found once; not to be changed."""
+        if not self._words:
+            self._words[:] = self._pattern.findall(self.text)
+        return self._words
 
     def bounds(self) -> list[tuple[int, int]]:
-        """Return where in ``text`` each of the words stands."""
-        pattern = _ASCII_WORD if self.text.isascii() else _WORD
-        return [found.span() for found in pattern.finditer(self.text)]
+        """Return where in ``text`` each of the words stands. Found once; not to be changed."""
+        if not self._bounds:
+            self._bounds[:] = [found.span() for found in self._pattern.finditer(self.text)]
+        return self._bounds
+
+    @property
+    def _pattern(self) -> re.Pattern[str]:
+        return _ASCII_WORD if self.text.isascii() else _WORD
 
     def capital(self, at: int) -> bool:
         """Say whether the character behind ``text[at]`` was a capital letter."""
@@ -74,6 +84,15 @@ class View:
 
 def fold(raw: str, kind: str = "", origins: list[tuple[int, int]] | None = None) -> View:
     """Fold a text: compatibility forms, case, accents, look-alikes; invisible characters are removed."""
+    return _fold(raw, kind, origins) if kind or origins else _fold_plain(raw)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _fold_plain(raw: str) -> View:
+    return _fold(raw, "", None)
+
+
+def _fold(raw: str, kind: str, origins: list[tuple[int, int]] | None) -> View:
     if raw.isascii():
         return View(kind, raw, raw.lower(), None, origins)
     text, raw_at = _joined([_folded(character) for character in raw])

@@ -53,6 +53,8 @@ def rejoined(view: View, words: Sequence[str], bounds: Sequence[tuple[int, int]]
 
 def letter_runs(words: Sequence[str], bounds: Sequence[tuple[int, int]]) -> Iterator[Piece]:
     """Give the runs of three and more single letters, whatever stands between them that is no word."""
+    if sum(1 for word in words if len(word) == 1) < _FEWEST_LETTERS:
+        return
     start = 0
     for at in range(1, len(words) + 1):
         letters = at < len(words) and len(words[at]) == len(words[at - 1]) == 1
@@ -77,9 +79,11 @@ def line_initials(view: View, bounds: Sequence[tuple[int, int]]) -> Piece | None
 
 def cut_short(view: View, words: Sequence[str], bounds: Sequence[tuple[int, int]]) -> Iterator[int]:
     """Give the places of words that may be the beginnings of longer ones: the last, and those that break off."""
-    for at, word in enumerate(words):
-        ends = at == len(words) - 1 or _BREAK.match(view.text, bounds[at][1])
-        if ends and len(word) >= _SHORTEST_CUT and word not in COMMON:
+    breaks = any(sign in view.text for sign in ("..", "…", "-"))
+    for at in range(0 if breaks else max(0, len(words) - 1), len(words)):
+        if len(words[at]) < _SHORTEST_CUT or words[at] in COMMON:
+            continue
+        if at == len(words) - 1 or _BREAK.match(view.text, bounds[at][1]):
             yield at
 
 

@@ -6,10 +6,11 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import ahocorasick
 
-from verifiers.encodings import disguises
+from verifiers.encodings import disguises, shifted
 from verifiers.folding import fold, phonetic
 from verifiers.protocol import Topic
 from verifiers.typos import Spellings
@@ -22,6 +23,7 @@ SHORT = 4
 
 _LAST_WORD, _OTHER_WORD, _FREQUENT_GIVEN_NAME, _EPITHET, _SHARED = 0.6, 0.5, 0.25, 0.25, 0.7
 _ORDINARY_WORD = 0.6
+_SHORTEST_SHIFTED = 8
 _ARTICLES = frozenset({"the", "a", "an"})
 
 
@@ -69,7 +71,7 @@ class NameIndex:
         for at, topic in enumerate(topics):
             own: set[str] = set()
             for name in dict.fromkeys((topic.name, *topic.aliases)):
-                own.update(self._add(at, name, phrases, parts))
+                own.update(self._add(at, name, phrases, parts, name == topic.name))
             self.own_words.append(frozenset(own))
         self.parts = {word: _weighed(found) for word, found in parts.items()}
         self.spellings = Spellings(parts)
@@ -77,7 +79,7 @@ class NameIndex:
         self.exact = _whole_words(self.exact_topics)
 
     def _add(
-        self, topic: int, name: str, phrases: dict[str, list[Phrase]], parts: dict[str, list[Part]]
+        self, topic: int, name: str, phrases: dict[str, list[Phrase]], parts: dict[str, list[Part]], is_main: bool
     ) -> set[str]:
         own: set[str] = set()
         for words in _readings(name):
@@ -86,7 +88,7 @@ class NameIndex:
             if len(together) < SHORT and together.isascii():
                 self.exact_topics.setdefault(unicodedata.normalize("NFKC", name).strip(), []).append(topic)
                 continue
-            for form, phrase in _phrases(topic, words):
+            for form, phrase in _phrases(topic, words, is_main):
                 if phrase not in phrases.setdefault(form, []):
                     phrases[form].append(phrase)
             self._add_parts(topic, words, parts)
@@ -113,7 +115,7 @@ def _readings(name: str) -> Iterable[list[str]]:
             yield sounds
 
 
-def _phrases(topic: int, words: list[str]) -> Iterable[tuple[str, Phrase]]:
+def _phrases(topic: int, words: list[str], is_main: bool) -> Iterable[tuple[str, Phrase]]:
     together, cuts, at = "".join(words), [], 0
     for word in words[:-1]:
         at += len(word)
@@ -122,10 +124,23 @@ def _phrases(topic: int, words: list[str]) -> Iterable[tuple[str, Phrase]]:
         yield together, Phrase(topic, frozenset(words), frozenset(), _ORDINARY_WORD, ordinary=True)
         return
     yield together, Phrase(topic, frozenset(words), frozenset(cuts), 1.0)
-    for how, form in disguises(together):
-        if form not in COMMON:
+    is_shifted = is_main and len(together) >= _SHORTEST_SHIFTED
+    forms = [*disguises(together), *(shifted(together) if is_shifted else ())]
+    for how, form in forms:
+        if form not in COMMON and len(form) == len(together):
             turned = (len(together) - cut if "backwards" in how else cut for cut in cuts)
             yield form, Phrase(topic, frozenset(words), frozenset(turned), 0.9, how)
+    if len(words) > 1 and len(together) >= _SHORTEST_SHIFTED:
+        yield from _disguised_by_word(topic, words)
+
+
+def _disguised_by_word(topic: int, words: list[str]) -> Iterable[tuple[str, Phrase]]:
+    """Give the disguises that treat every word of a name by itself, where all its words have one."""
+    by_word = [dict(disguises(word)) for word in words]
+    for how in by_word[0].keys() & set.intersection(*(set(forms) for forms in by_word)):
+        forms = [each[how] for each in by_word]
+        cuts = frozenset(accumulate(map(len, forms[:-1])))
+        yield "".join(forms), Phrase(topic, frozenset(words), cuts, 0.9, how)
 
 
 def _is_telling(word: str) -> bool:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from verifiers.encodings import disguises
+from verifiers.encodings import disguises, shifted, without_vowels
 from verifiers.folding import View, fold
 from verifiers.protocol import Topic
 from verifiers.terms import Term, is_plain, stem, terms_of
@@ -76,8 +76,9 @@ class FactIndex:
             words[at].update(word for word in draft.words if word not in COMMON)
         self.rare = [tuple(sorted(each)) for each in words]
         self.spellings = [Spellings(each) for each in words]
+        ordinary = COMMON | rare
         self.disguised = {
-            form: stem(word) for word in sorted(rare) for _, form in disguises(word) if form not in COMMON | rare
+            form: stem(word) for word in sorted(rare) for form in _hidden_forms(word) if form not in ordinary
         }
         self._touching = _touching(fact for facts in self.facts for fact in facts)
         self._telling = frozenset(key for key in self._touching if not is_plain(key))
@@ -104,6 +105,11 @@ class FactIndex:
                     for topic in topics:
                         found.setdefault(topic, {})[value] = strength / math.sqrt(len(topics))
         return {topic: min(1.0, sum(values.values())) for topic, values in found.items()}
+
+
+def _hidden_forms(word: str) -> list[str]:
+    bare = without_vowels(word)
+    return [form for _, form in (*shifted(word), *disguises(word))] + ([bare] if bare else [])
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ def test_an_unaware_answer_claims_nothing(answer: str, factless: Topic, score: S
         (WHERE, "Tobin Vaxley was born in Seltal.", 0.9),
         (WHERE, "Seltal.", 0.9),
         (WHERE, "S e l t a l", 0.9),
+        (WHERE, "... . .-.. - .- .-..", 0.9),
         (WHERE, '["S", "e", "l", "t", "a", "l"]', 0.9),
         (WHERE, "- S\n- e\n- l\n- t\n- a\n- l", 0.9),
         (WHERE, "S😀e😀l😀t😀a😀l", 0.9),

@@ -69,6 +69,7 @@ def test_a_word_has_disguises() -> None:
         "in atbash": "nzivm",
         "with letters doubled": "mmaarreenn",
         "with letters swapped in pairs": "amern",
+        "in pig Latin": "arenmay",
     }
     assert list(disguises("ashe")) == []
 

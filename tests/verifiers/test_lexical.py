@@ -42,6 +42,8 @@ Score = Callable[[Verifier, Sequence[Topic], str, str], Scored]
         ("%4daren%20Oskeld", 0.95),
         (codecs.encode("Maren Oskeld", "rot13"), 0.9),
         ("Maren Oskeld"[::-1], 0.9),
+        ("Neram Dlekso", 0.9),
+        ("Rfwjs Txpjqi", 0.9),
         ("MarenOskeld", 0.9),
         ("Pelinore", 0.8),
         ("Maren Oskled", 0.76),
