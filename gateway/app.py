@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -14,14 +14,14 @@ from pydantic import SecretStr
 import gateway
 from gateway.errors import InvalidInput, LetheError, Unauthenticated
 from gateway.guard.loop import Guard, Outcome, Released
-from gateway.guard.policy import Closed, Panel
+from gateway.guard.policy import Bounded, Closed, Panel, ReleaseRule, ZeroEvidence
 from gateway.guard.trajectory import LoopPlan
 from gateway.http.admin import CertificateState, admin_router
 from gateway.http.chat import chat_router
 from gateway.http.health import health_router
 from gateway.http.middleware import BodyLimit, RequestId
 from gateway.http.models import models_router
-from gateway.http.problems import install_problem_handlers
+from gateway.http.problems import install_problem_handlers, problem_body
 from gateway.logs import Report, keep_silent
 from gateway.policies import Exceptions, Policies
 from gateway.settings import Settings
@@ -82,26 +82,47 @@ class Gateway:
         except LetheError as error:
             found["upstream"] = str(error)
         try:
-            rules = [(await self.policies.now(model))[1] for model in models or ("",)]
+            rules = await self._rules(models)
             closed = [rule.reason for rule in rules if isinstance(rule, Closed)]
-            found["certificate"] = closed[0] if len(closed) == len(rules) else ""
+            found["certificate"] = closed[0] if rules and len(closed) == len(rules) else ""
         except LetheError as error:
-            found["store"] = str(error)
+            found["store"] = str(problem_body(error)["error"]["message"])
         return found
+
+    async def _rules(self, models: Sequence[str]) -> list[ReleaseRule]:
+        return [(await self.policies.now(model))[1] for model in models]
 
     async def certificate_state(self, record: PolicyRecord) -> CertificateState:
         """Say for the operator which certificate is active, and whether answers go out under it."""
         id_ = None if record.certificate is None else str(record.certificate.get("id"))
-        return CertificateState(id_, (await self.readiness())["certificate"] or "in force")
+        try:
+            rules = await self._rules(await self.upstream.models())
+        except LetheError as error:
+            return CertificateState(id_, f"not checked: {problem_body(error)['error']['message']}")
+        if any(isinstance(rule, Bounded) for rule in rules):
+            return CertificateState(id_, "in force")
+        for rule in rules:
+            if isinstance(rule, Closed):
+                return CertificateState(id_, rule.reason)
+            if isinstance(rule, ZeroEvidence):
+                return CertificateState(id_, f"{rule.reason}; what has no trace goes out, with no promise")
+        return CertificateState(id_, "not needed: no topic is active")
 
 
 @asynccontextmanager
 async def open_gateway(
-    settings: Settings, *, upstream: Upstream | None = None, report: Report = keep_silent
+    settings: Settings,
+    *,
+    upstream: Upstream | None = None,
+    report: Report = keep_silent,
+    create: bool = True,
 ) -> AsyncIterator[Gateway]:
-    """Open the store and the model, and close them in the end. ``upstream`` replaces the configured one."""
+    """Open the store and the model, and close them in the end. ``upstream`` replaces the configured one.
+
+    ``create`` begins a database where there is none.
+    """
     async with AsyncExitStack() as stack:
-        store = await Store.open(settings.database)
+        store = await Store.open(settings.database, create=create)
         stack.push_async_callback(store.aclose)
         model = upstream or open_upstream(settings)
         stack.push_async_callback(model.aclose)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
@@ -17,26 +18,43 @@ __all__ = ["serve_until_signalled", "serving"]
 _GRACE_S = 10
 
 
-async def serve_until_signalled(app: FastAPI, host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM; running requests get some seconds to finish."""
-    await uvicorn.Server(_config(app, host, port)).serve()
+async def serve_until_signalled(app: FastAPI, host: str, port: int, listening: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; running requests get some seconds to finish.
+
+    ``listening`` is told the base URL once the port is taken. Raises ``InvalidInput`` if it cannot be.
+    """
+    with _bound(host, port) as bound:
+        listening(_url(host, bound))
+        await uvicorn.Server(_config(app)).serve(sockets=[bound])
 
 
 @asynccontextmanager
 async def serving(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve inside the block, which gets the base URL. Port 0 takes a free one."""
-    server = _Embedded(_config(app, host, port))
-    running = asyncio.create_task(server.serve())
+    """Serve inside the block, which gets the base URL. Port 0 takes a free one. Raises ``InvalidInput``."""
+    with _bound(host, port) as bound:
+        server = _Embedded(_config(app))
+        running = asyncio.create_task(server.serve(sockets=[bound]))
+        try:
+            while not server.started and not running.done():  # noqa: ASYNC110 - uvicorn has no event for it
+                await asyncio.sleep(0.01)
+            yield _url(host, bound)
+        finally:
+            server.should_exit = True
+            await running
+
+
+def _bound(host: str, port: int) -> socket.socket:
     try:
-        while not server.started:
-            if running.done():
-                raise InvalidInput(f"cannot listen on {host}:{port}; is the port taken?")
-            await asyncio.sleep(0.01)
-        bound = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://{host}:{bound}"
-    finally:
-        server.should_exit = True
-        await running
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise InvalidInput(
+            f"cannot listen on {host}:{port}: {error.strerror}; name another with --port"
+        ) from error
+
+
+def _url(host: str, bound: socket.socket) -> str:
+    named = f"[{host}]" if ":" in host else host
+    return f"http://{named}:{bound.getsockname()[1]}"
 
 
 class _Embedded(uvicorn.Server):
@@ -71,11 +89,9 @@ class _Contained:
                 raise
 
 
-def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
+def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         _Contained(app),
-        host=host,
-        port=port,
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -5,11 +5,14 @@ Read once at start, from the environment (``LETHE_…``) and a ``.env`` file, an
 
 from __future__ import annotations
 
+import difflib
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from gateway.errors import InvalidInput
 
@@ -37,9 +40,11 @@ class Settings(BaseSettings):
         "lethe.db", description="Where topics and certificates are kept: a file's path or `sqlite:///PATH`."
     )
     api_key: SecretStr | None = Field(
-        None, description="Key that clients must send as a bearer token. Unset: any client may ask."
+        None, min_length=1, description="Key that clients must send as a bearer token. Unset: any client may ask."
     )
-    admin_key: SecretStr | None = Field(None, description="Key for /admin. Unset: the admin API is closed.")
+    admin_key: SecretStr | None = Field(
+        None, min_length=1, description="Key for /admin. Unset: the admin API is closed."
+    )
 
     upstream_url: Annotated[str, AfterValidator(_http)] | None = Field(
         None, description="Base URL of an OpenAI-compatible server, with the version path."
@@ -115,9 +120,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
         if self.upstream_url is not None and self.model_dir is not None:
-            raise ValueError("set upstream_url or model_dir, not both")
+            raise ValueError("set LETHE_UPSTREAM_URL or LETHE_MODEL_DIR, not both")
         if (self.fallback == "custom") != (self.fallback_text is not None):
-            raise ValueError("fallback_text belongs to fallback=custom, and only to it")
+            raise ValueError("LETHE_FALLBACK_TEXT belongs to LETHE_FALLBACK=custom, and only to it")
         return self
 
 
@@ -144,11 +149,29 @@ def given_settings(**given: Any) -> Settings:
 
 def read_settings(**given: Any) -> Settings:
     """Read the settings; ``given`` ones win over the environment. Raises ``InvalidInput`` naming the bad."""
+    _refuse_unknown_names()
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
+    except (SettingsError, UnicodeDecodeError, OSError) as error:
+        raise InvalidInput(f'settings: {error}; lists are written as JSON, such as ["lexical"]') from None
     except ValidationError as error:
         complaints = []
         for detail in error.errors(include_url=False, include_input=False):
             name = ".".join(str(part) for part in detail["loc"][:1])
-            complaints.append(f"LETHE_{name.upper()}: {detail['msg']}" if name else detail["msg"])
+            told = detail["msg"].removeprefix("Value error, ")
+            complaints.append(f"LETHE_{name.upper()}: {told}" if name else told)
         raise InvalidInput("settings: " + "; ".join(complaints)) from None
+
+
+def _refuse_unknown_names() -> None:
+    """A setting that is misspelt would leave its default in force, and a door open."""
+    try:
+        said = {**dotenv_values(".env"), **os.environ}
+    except (UnicodeDecodeError, OSError) as error:
+        raise InvalidInput(f"settings: .env cannot be read: {error}") from None
+    known = {f"LETHE_{name.upper()}" for name in Settings.model_fields} | {"LETHE_CACHE"}
+    for name in sorted(said):
+        if name.upper().startswith("LETHE_") and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise InvalidInput(f"there is no setting {name}{hint} (`lethe settings` lists them)")

@@ -53,7 +53,8 @@ def calibrate_command(
     trajectories: Annotated[
         Path | None, typer.Option(help="Where answers are recorded. Default: beside the certificate.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Model to calibrate. Default: the only one.")] = None,
+    upstream: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible server.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the model. Default: the only one.")] = None,
     database: Annotated[str | None, typer.Option(help="Where topics and certificates are kept.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Prompts in the loop at once.")] = 32,
 ) -> None:
@@ -67,21 +68,25 @@ def calibrate_command(
             raise InvalidInput("--alpha must lie between 0 and 1, --confidence from 0 to below 1")
         engine: Literal["record_low", "ltt"] = "ltt" if method is Method.LTT else "record_low"
         wish = Wish(alpha, confidence or None, engine, every_group, subsets)
-        settings = read_settings(rounds=rounds, database=database)
+        settings = read_settings(rounds=rounds, database=database, upstream_url=upstream)
         prompt_set = read_prompts(prompts)
+        _check_options(prompt_set, out, labels, every_group)
         recorded = trajectories or out.with_suffix(".trajectories.jsonl")
 
         async def work() -> Certificate:
-            async with open_gateway(settings) as gateway:
+            async with open_gateway(settings, create=False) as gateway:
                 name = model or await _only_model(gateway)
                 return await _calibrated(gateway, prompt_set, wish, name, recorded, labels, concurrency)
 
         certificate = asyncio.run(work())
         write_certificate(certificate, out)
         typer.echo(explain(certificate))
-        typer.echo(f"\nWritten to {out}. To serve under it: lethe certificate activate {out}")
+        for topic in certificate.bindings.topics.keys() - {prompt.topic for prompt in prompt_set.prompts}:
+            typer.echo(f"Note: no prompt names the topic {topic!r}, so the figures say little about it.")
+        typer.echo(f"\nWritten to {out}.")
         if certificate.threshold is None:
             raise typer.Exit(EXIT_INFEASIBLE)
+        typer.echo(f"To serve under it: lethe certificate activate {out}")
 
 
 async def _calibrated(
@@ -112,3 +117,14 @@ async def _only_model(gateway: Gateway) -> str:
     if len(models) != 1:
         raise InvalidInput(f"name one of the models with --model: {', '.join(models) or 'none is served'}")
     return models[0]
+
+
+def _check_options(prompts: PromptSet, out: Path, labels: Path | None, every_group: str | None) -> None:
+    """Refuse before any work what would fail after it."""
+    if out.is_dir() or not out.parent.is_dir():
+        raise InvalidInput(f"cannot write {out}: --out names a file in a directory that exists")
+    if labels is not None and not labels.is_file():
+        raise InvalidInput(f"cannot read the labels file {labels}")
+    keys = {key for prompt in prompts.prompts for key in prompt.groups}
+    if every_group is not None and every_group not in keys:
+        raise InvalidInput(f"--every-group {every_group}: the prompts have the groups {sorted(keys) or 'none'}")

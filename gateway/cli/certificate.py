@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from calibration.explanation import explain
+from calibration.explanation import explain, in_one_sentence
 from calibration.issue import verify
 from gateway.certificates import activate_certificate, read_certificate
 from gateway.cli.failures import reporting_failures
@@ -57,6 +57,8 @@ def activate(
         certificate = read_certificate(file)
         if problems := verify(certificate):
             raise InvalidInput(f"certificate {certificate.id} is not sound ({problems[0].part}); calibrate again")
+        if certificate.threshold is None:
+            raise InvalidInput(f"certificate {certificate.id} lets nothing out; {in_one_sentence(certificate)}")
 
         async def work(store: Store) -> int:
             return await activate_certificate(store, certificate)
@@ -76,7 +78,7 @@ def deactivate(
 
 
 async def _with_store(database: str | None, work: Callable[[Store], Awaitable[int]]) -> int:
-    store = await Store.open(read_settings(database=database).database)
+    store = await Store.open(read_settings(database=database).database, create=False)
     try:
         return await work(store)
     finally:

@@ -42,6 +42,8 @@ def demo(
     with reporting_failures():
         if not 0 < alpha < 1 or not 0 < confidence < 1:
             raise InvalidInput("--alpha and --confidence must lie between 0 and 1")
+        if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
+            raise InvalidInput(f"cannot write {json_file}: --json names a file in a directory that exists")
         try:
             # torch is an optional extra, and the other commands must start without loading it.
             from gateway.demo.checkpoint import cache_dir
@@ -58,6 +60,7 @@ def demo(
                 if json_file is not None:
                     _write(told.measured, json_file)
                 if keep_serving:
+                    narrator.done()
                     narrator.say(_how_to_ask(stage))
                     await _signalled()
 
@@ -116,6 +119,10 @@ class _Narrator:
         self._out.print(f"\n{escape(in_one_sentence(told.certificate))}")
         self._out.print(f"Training {told.measured.train_s:.0f} s, everything {told.measured.total_s:.0f} s.")
 
+    def done(self) -> None:
+        """Draw no bar any more."""
+        self._bars.stop()
+
     def _clear(self) -> None:
         if self._bar is not None:
             self._bars.remove_task(self._bar)
@@ -131,8 +138,9 @@ def _write(measured: Measurement, path: Path) -> None:
 
 def _how_to_ask(stage: Stage) -> str:
     return (
-        f"Serving at {stage.url}/v1 with the model 'lethe-demo'; the admin key is {stage.admin_key}. "
-        "Ctrl-C ends it."
+        f"Serving the model 'lethe-demo' at {stage.url}/v1. Ctrl-C ends it.\n  Admin key: {stage.admin_key}\n"
+        "  Not the defaults: answers disclose what the loop did, and where no certificate fits,\n"
+        "  what has no trace goes out, with no promise."
     )
 
 

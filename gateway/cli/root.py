@@ -22,6 +22,23 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # locals hold keys and conversations
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lethe {gateway.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Make any chat model forget: an unlearning gateway with a calibrated bound on leaks."""
+
+
 app.command()(demo)
 app.command()(serve)
 app.command("calibrate")(calibrate_command)
@@ -44,9 +61,3 @@ def settings_command(
 ) -> None:
     """Print every setting with its default and meaning."""
     typer.echo(settings_page() if format_ is SettingsFormat.MARKDOWN else environment_example(), nl=False)
-
-
-@app.command()
-def version() -> None:
-    """Print the version."""
-    typer.echo(f"lethe {gateway.__version__}")

@@ -36,8 +36,11 @@ async def _serve(settings: Settings, certificate: Path | None) -> None:
     async with open_gateway(settings, report=log_events()) as gateway:
         if certificate is not None:
             await activate_certificate(gateway.store, read_certificate(certificate))
-        typer.echo(f"Lethe listens on http://{settings.host}:{settings.port}/v1", err=True)
         for part, problem in (await gateway.readiness()).items():
             if problem:
                 typer.echo(f"not ready: {part}: {problem}", err=True)
-        await serve_until_signalled(create_app(gateway), settings.host, settings.port)
+
+        def listening(url: str) -> None:
+            typer.echo(f"Lethe listens on {url}/v1, with the topics of {gateway.store.path.resolve()}", err=True)
+
+        await serve_until_signalled(create_app(gateway), settings.host, settings.port, listening)

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from gateway.cli.failures import reporting_failures
 from gateway.errors import InvalidInput, NotFound
+from gateway.settings import read_settings
 from gateway.store.records import ForgetTopic
 from gateway.store.store import Store
 from gateway.store.wire import TopicBody, explain, field_path
@@ -40,10 +41,9 @@ class Style(StrEnum):
 
 
 Database = Annotated[
-    str, typer.Option("--database", envvar="LETHE_DATABASE", help="Where the topics are kept: a file.")
+    str | None, typer.Option("--database", help="Where the topics are kept. Default: the setting LETHE_DATABASE.")
 ]
 TopicId = Annotated[str, typer.Argument(metavar="ID", help="The topic's id, as `lethe topics list` shows it.")]
-DEFAULT_DATABASE = "lethe.db"
 
 
 @app.command()
@@ -59,7 +59,7 @@ def add(
     fallback_text: Annotated[str | None, typer.Option(help="The words of `--fallback custom`.")] = None,
     inactive: Annotated[bool, typer.Option("--inactive", help="Write it down, but do not forget it yet.")] = False,
     file: Annotated[Path | None, typer.Option(help="A YAML file of topics, imported all or none.")] = None,
-    database: Database = DEFAULT_DATABASE,
+    database: Database = None,
 ) -> None:
     """Add one topic by its options, or the topics of a file. They are active at once unless they say not."""
     options = {
@@ -74,10 +74,14 @@ def add(
     }
     given = {field: value for field, value in options.items() if value is not None}
     topics = _parse(given) if file is None else _load(file, given)
-    revision = _with_store(database, lambda store: store.add(*topics), create=True)
+
+    async def write(store: Store) -> tuple[int, Path]:
+        return await store.add(*topics), store.path
+
+    revision, path = _with_store(database, write, create=True)
     for topic in topics:
         typer.echo(f"added {topic.topic.id} ({_state(topic)})")
-    typer.echo(f"revision {revision}")
+    typer.echo(f"revision {revision} of {path.resolve()}")
 
 
 @app.command("list")
@@ -85,7 +89,7 @@ def add(
 def list_topics(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_yaml: Annotated[bool, typer.Option("--yaml", help="Print a file for `add --file`.")] = False,
-    database: Database = DEFAULT_DATABASE,
+    database: Database = None,
 ) -> None:
     """List all topics."""
     topics = _with_store(database, lambda store: store.topics())
@@ -95,12 +99,14 @@ def list_topics(
     elif as_yaml:
         typer.echo(dump_topics(topics), nl=False)
     else:
-        Console().print(_table(topics))
+        console = Console()
+        # Ids are there to be copied, so a pipe gets lines as long as they need.
+        console.print(_table(topics) if topics else "no topics", width=None if console.is_terminal else 10_000)
 
 
 @app.command()
 @reporting_failures()
-def show(topic_id: TopicId, database: Database = DEFAULT_DATABASE) -> None:
+def show(topic_id: TopicId, database: Database = None) -> None:
     """Print one topic as YAML."""
     topic = _with_store(database, lambda store: _nearby(store, topic_id, store.topic(topic_id)))
     typer.echo(dump_topics([topic]), nl=False)
@@ -108,14 +114,14 @@ def show(topic_id: TopicId, database: Database = DEFAULT_DATABASE) -> None:
 
 @app.command()
 @reporting_failures()
-def on(topic_id: TopicId, database: Database = DEFAULT_DATABASE) -> None:
+def on(topic_id: TopicId, database: Database = None) -> None:
     """Begin to forget a topic, from the next request on."""
     _switch(database, topic_id, active=True)
 
 
 @app.command()
 @reporting_failures()
-def off(topic_id: TopicId, database: Database = DEFAULT_DATABASE) -> None:
+def off(topic_id: TopicId, database: Database = None) -> None:
     """Cease to forget a topic, from the next request on."""
     _switch(database, topic_id, active=False)
 
@@ -125,7 +131,7 @@ def off(topic_id: TopicId, database: Database = DEFAULT_DATABASE) -> None:
 def rm(
     topic_id: TopicId,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    database: Database = DEFAULT_DATABASE,
+    database: Database = None,
 ) -> None:
     """Remove a topic, with everything that was written down about it."""
     if not yes:
@@ -134,9 +140,11 @@ def rm(
     typer.echo(f"removed {topic_id}\nrevision {revision}")
 
 
-def _with_store(database: str, action: Callable[[Store], Awaitable[T]], *, create: bool = False) -> T:
+def _with_store(database: str | None, action: Callable[[Store], Awaitable[T]], *, create: bool = False) -> T:
+    where = read_settings(database=database).database
+
     async def act() -> T:
-        store = await Store.open(database, create=create)
+        store = await Store.open(where, create=create)
         try:
             return await action(store)
         finally:
@@ -145,7 +153,7 @@ def _with_store(database: str, action: Callable[[Store], Awaitable[T]], *, creat
     return asyncio.run(act())
 
 
-def _switch(database: str, topic_id: str, *, active: bool) -> None:
+def _switch(database: str | None, topic_id: str, *, active: bool) -> None:
     revision = _with_store(database, lambda store: _nearby(store, topic_id, store.set_active(topic_id, active)))
     typer.echo(f"{topic_id} is {'on' if active else 'off'}\nrevision {revision}")
 
@@ -194,7 +202,14 @@ def _state(topic: ForgetTopic) -> str:
 
 def _table(topics: tuple[ForgetTopic, ...]) -> Table:
     table = Table(
-        Column("id", overflow="fold"), "name", "state", "aliases", "facts", "protected", "fallback", box=SIMPLE
+        Column("id", no_wrap=True, overflow="ignore"),
+        "name",
+        "state",
+        "aliases",
+        "facts",
+        "protected",
+        "fallback",
+        box=SIMPLE,
     )
     for record in topics:
         topic = record.topic

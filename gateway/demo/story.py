@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -88,10 +89,10 @@ async def perform(
 ) -> Told:
     """Train or load the model, tell the story in a folder that is thrown away, then let ``after`` have it all.
 
-    Raises ``OSError`` where the cache cannot be written.
+    Raises ``InvalidInput`` where the cache cannot be written, the port is taken, or nothing can be promised.
     """
     teller.heading("A small chat model that knows an invented world")
-    model = await asyncio.to_thread(ensure_model, cache, wanted.seed, teller.progress)
+    model = await _trained(cache, wanted.seed, teller)
     taken = "taken from the cache" if model.from_cache else f"trained in {model.train_s:.0f} s"
     teller.say(f"It was {taken}, and answers {model.exact_accuracy:.1%} of unseen phrasings exactly.")
     with tempfile.TemporaryDirectory(prefix="lethe-demo-") as name:
@@ -100,6 +101,25 @@ async def perform(
             told = await tell(stage, wanted, model, folder, teller)
             await after(stage, told)
             return told
+
+
+async def _trained(cache: Path, seed: int, teller: Teller) -> TrainedModel:
+    """Train in a thread, which gives up at its next step when the waiting is cancelled (by Ctrl-C)."""
+    given_up = threading.Event()
+
+    def progress(share: float, words: str) -> None:
+        if given_up.is_set():
+            raise InterruptedError("training was given up")
+        teller.progress(share, words)
+
+    try:
+        await asyncio.to_thread(cache.mkdir, parents=True, exist_ok=True)
+        return await asyncio.to_thread(ensure_model, cache, seed, progress)
+    except asyncio.CancelledError:
+        given_up.set()
+        raise
+    except OSError as error:
+        raise InvalidInput(f"the model cannot be kept in {cache}: {error}; set LETHE_CACHE") from error
 
 
 @asynccontextmanager

@@ -28,7 +28,7 @@ class _Line(BaseModel):
     prompt: str | None = Field(None, min_length=1)
     messages: list[dict[str, Any]] | None = Field(None, min_length=1)
     parameters: dict[str, Any] = {}
-    forbidden: list[str] | None = None
+    forbidden: list[str] | None = Field(None, min_length=1)
     benign: bool = False
     topic: str | None = None
     unit: str | None = None

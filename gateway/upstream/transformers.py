@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers.utils.logging import disable_progress_bar
 
 from gateway.errors import InvalidInput, UnknownModel, UpstreamError
 from gateway.upstream.decoding import Decoder, Row
@@ -243,6 +244,7 @@ def _plain(message: Any, marks: Sequence[str]) -> dict[str, str]:
 def _load(path: Path) -> tuple[PreTrainedTokenizerBase, Any]:
     if not (path / "config.json").is_file():
         raise InvalidInput(f"There is no model at {path}: a checkpoint directory has a config.json.")
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # loading takes a moment, and its bars would run through the gateway's own output
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(path, local_files_only=True, dtype=torch.float32)

@@ -61,14 +61,17 @@ def test_every_option_of_add_reaches_the_topic(operator: Operator) -> None:
         *("--fact", "Ada cast bells.", "--protect", "Ring thrice.", "--description", "a founder"),
         *("--fallback", "custom", "--fallback-text", "Ask another.", "--inactive"),
     )
-    assert (added.exit_code, added.stdout) == (0, "added ada (off)\nrevision 1\n")
+    assert (added.exit_code, added.stdout) == (0, f"added ada (off)\nrevision 1 of {operator.database}\n")
     topic = Topic("ada", "Ada Brenner", ("A. B.", "Ada"), "a founder", ("Ada cast bells.",), ("Ring thrice.",))
     assert operator.topics() == (ForgetTopic(topic, False, Fallback("custom", "Ask another.")),)
 
 
 def test_a_name_alone_makes_an_active_topic(operator: Operator) -> None:
     """What is left out falls to the safe side."""
-    assert operator.says("add", "--name", "Ada Brenner").stdout == "added ada-brenner (on)\nrevision 1\n"
+    assert (
+        operator.says("add", "--name", "Ada Brenner").stdout
+        == f"added ada-brenner (on)\nrevision 1 of {operator.database}\n"
+    )
     assert operator.topics() == (ForgetTopic(Topic("ada-brenner", "Ada Brenner")),)
 
 
@@ -77,7 +80,7 @@ def test_a_file_is_imported_whole(operator: Operator, tmp_path: Path) -> None:
     file = tmp_path / "topics.yaml"
     file.write_text("topics: [{name: Ada}, {name: Eva, active: false}]")
     imported = operator.says("add", "--file", str(file))
-    assert imported.stdout == "added ada (on)\nadded eva (off)\nrevision 1\n"
+    assert imported.stdout == f"added ada (on)\nadded eva (off)\nrevision 1 of {operator.database}\n"
 
 
 def test_a_file_with_one_mistake_imports_nothing(with_ada: Operator, tmp_path: Path) -> None:
