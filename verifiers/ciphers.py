@@ -7,6 +7,8 @@ import binascii
 import re
 from collections.abc import Callable, Iterator
 
+from verifiers.folding import fold
+
 __all__ = ["SPELLED", "Hidden", "hidden_texts"]
 
 Hidden = tuple[str, str, list[tuple[int, int]]]
@@ -33,7 +35,7 @@ _SPOKEN = {word: word[0] for word in _SPELLING_ALPHABET.split()}
 _WORD = re.compile(r"[A-Za-z]+")
 _PLACE = r"(?:[1-9]|1[0-9]|2[0-6])"
 _PLACES_RUN = re.compile(rf"(?<![0-9.]){_PLACE}(?:[\s,./-]{{1,2}}{_PLACE}){{3,}}(?![0-9])")
-_OCTAL_RUN = re.compile(r"(?:\b0?o?1[0-7]{2}\b[\s,]{1,2}){3,}0?o?1[0-7]{2}\b")
+_OCTAL_RUN = re.compile(r"1[0-7]{2}(?:[\s,]{1,2}(?:0?o?)1[0-7]{2}\b){3,}")
 _NUMBER = re.compile(r"[0-9]+")
 _BASE32 = re.compile(r"[A-Z2-7]{8,}={0,6}(?![A-Za-z0-9])")
 _BASE85 = re.compile(r"(?<!\S)[!-~]{6,400}(?!\S)")
@@ -58,7 +60,8 @@ def hidden_texts(text: str, digits: bool) -> Iterator[Hidden]:
     """Give every text that is hidden letter by letter. ``digits`` says whether the text has any."""
     if "<" in text and _TAGGED.search(text):
         yield _without_tags(text)
-    words = set(_WORD.findall(text.lower()))
+    said = fold(text).words()
+    words = set(said)
     if sum(len(word) == 1 for word in words) >= _FEWEST_TELLING:
         yield from _single_letters(text)
     if any(hint in text for hint in _MORSE_HINTS):
@@ -68,7 +71,7 @@ def hidden_texts(text: str, digits: bool) -> Iterator[Hidden]:
     yield from _runs(text, "base32", _BASE32, _from_base32)
     if _BASE85_SIGN.search(text):
         yield from _runs(text, "base85", _BASE85, _from_base85)
-    if digits:
+    if digits and sum(1 for word in said if word[0].isdecimal()) >= _FEWEST_LETTERS:
         yield from _runs(text, "numbered letters", _PLACES_RUN, _from_places)
         yield from _runs(text, "octal", _OCTAL_RUN, _from_octal)
 
