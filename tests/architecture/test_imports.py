@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-PACKAGES = ("gateway", "verifiers", "calibration", "evaluation")
+PACKAGES = ("gateway", "verifiers", "calibration", "evaluation", "unlearners")
 
 
 def modules() -> list[str]:
