@@ -12,7 +12,7 @@ from verifiers.protocol import Evidence, Exchange, Scored, Topic, Verdict
 
 __all__ = ["Lexical"]
 
-_REVISION = "2"
+_REVISION = "3"
 _MAX_EVIDENCE = 32
 
 
@@ -26,6 +26,8 @@ class Lexical:
     the same run together, in rot13, or written backwards                         0.9
     the same with one slip of spelling                                            0.76-0.8
     an alias that is an ordinary word, with a capital                             0.6
+    the same with two slips in one of its two words                              0.61
+    both words of a name, each inside another name, near each other               0.5
     last word of a name alone                                                     0.6
     another telling word of a name alone                                          0.5
     a one-word alias inside somebody else's name                                  0.4

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeAlias
+
+from rapidfuzz.distance import OSA
 
 from verifiers.encodings import views
 from verifiers.folding import View
@@ -16,8 +19,11 @@ from verifiers.words import COMMON, TITLES
 
 __all__ = ["Found", "Mention", "Names"]
 
+_Foreign: TypeAlias = dict[tuple[int, str], Span]
+
 _SPACED, _RUN_TOGETHER, _HIDDEN, _MISSPELT = 0.95, 0.9, 0.95, 0.8
 _REORDERED, _SECOND_PART, _OTHERS_ALIAS = 0.95, 0.15, 0.4
+_TORN, _EPITHET, _FARTHEST_TORN, _SHORTEST_WITH_TWO_SLIPS = 0.5, 0.25, 80, 6
 _MAX_MENTIONS = 64
 _REMEMBERED = 8
 
@@ -100,16 +106,31 @@ class Names:
 
     def _find(self, text: str, disowned: frozenset[tuple[int, str]]) -> Found:
         mentions = list(self._short_names(text))
-        foreign: set[tuple[int, str]] = set()
+        foreign: _Foreign = {}
         for view in views(text):
             reading = _Reading(view, view.words())
             whole = list(self._whole_names(reading))
             mentions += [mention for mention, _ in whole]
             covered = {(mention.topic, at) for mention, places in whole for at in places}
             mentions += self._parts(reading, covered, foreign)
+        torn = tuple(self._torn(foreign))
         if not mentions:
-            return Found(disowned=frozenset(foreign))
-        return Found(_strongest(mentions, disowned | foreign), frozenset(foreign))
+            return Found(torn, frozenset(foreign))
+        return Found((*_strongest(mentions, disowned | foreign.keys()), *torn), frozenset(foreign))
+
+    def _torn(self, foreign: _Foreign) -> Iterator[Mention]:
+        """Give the names of two words that stand near each other, each inside another name."""
+        for (topic, word), span in foreign.items():
+            for part in self._index.parts[word]:
+                rest = self._index.telling[part.name] - {word}
+                other = foreign.get((topic, min(rest))) if len(rest) == 1 else None
+                if part.topic != topic or other is None or not 0 < other.start - span.start < _FARTHEST_TORN:
+                    continue
+                if part.strength > _EPITHET and all(
+                    each.strength > _EPITHET for each in self._index.parts[min(rest)]
+                ):
+                    whole = Span(span.start, other.end)
+                    yield Mention(topic, _TORN, "named in two parts", whole, frozenset({word, *rest}))
 
     def _short_names(self, text: str) -> Iterator[Mention]:
         if self._index.exact is not None:
@@ -136,9 +157,7 @@ class Names:
                 places = range(word_at[start], word_at[last + 1])
                 yield from _whole(reading, places, phrases)
 
-    def _parts(
-        self, reading: _Reading, covered: set[tuple[int, int]], foreign: set[tuple[int, str]]
-    ) -> Iterator[Mention]:
+    def _parts(self, reading: _Reading, covered: set[tuple[int, int]], foreign: _Foreign) -> Iterator[Mention]:
         seen = self._seen_parts(reading)
         by_name: dict[int, list[tuple[int, str, Part, bool]]] = {}
         for at, word, part, exact in seen:
@@ -171,7 +190,7 @@ class Names:
         reading: _Reading,
         name: int,
         places: list[tuple[int, str, Part, bool]],
-        foreign: set[tuple[int, str]],
+        foreign: _Foreign,
     ) -> Iterator[Mention]:
         """Give the parts of one name, those that stand together as one mention."""
         run: list[tuple[int, str, Part, bool]] = []
@@ -187,7 +206,7 @@ class Names:
         reading: _Reading,
         name: int,
         run: list[tuple[int, str, Part, bool]],
-        foreign: set[tuple[int, str]],
+        foreign: _Foreign,
     ) -> Iterator[Mention]:
         topic = run[0][2].topic
         words = frozenset(word for _, word, _, _ in run)
@@ -195,8 +214,10 @@ class Names:
         exact = all(each[3] for each in run)
         if len(words) > 1 and words == self._index.telling[name]:
             strength, how = _REORDERED, "named"
+        elif self._is_slipped(reading, run, name):
+            strength, how, exact = _REORDERED * _MISSPELT, "named", False
         elif self._is_anothers(reading, run, topic):
-            foreign.update((topic, word) for word in words)
+            foreign.update({(topic, word): span for word in words})
             if not run[0][2].whole:
                 return
             strength, how = _OTHERS_ALIAS, "an alias inside another name"
@@ -206,6 +227,20 @@ class Names:
         if not exact:
             strength, how = strength * _MISSPELT, f"{how}, misspelt"
         yield _mention(reading, topic, strength, how, span, words)
+
+    def _is_slipped(self, reading: _Reading, run: list[tuple[int, str, Part, bool]], name: int) -> bool:
+        """Say whether beside one word of a name of two stands the other, two slips away and not short."""
+        missing = self._index.telling[name] - {word for _, word, _, _ in run}
+        if len(missing) != 1 or len(min(missing)) < _SHORTEST_WITH_TWO_SLIPS:
+            return False
+        (known,) = missing
+        for at, beside in ((run[0][0], run[0][0] - 1), (run[-1][0], run[-1][0] + 1)):
+            if 0 <= beside < len(reading.words) and len(reading.gap(min(at, beside))) <= LONGEST_GAP:
+                word = reading.words[beside]
+                near = word[0] == known[0] and word not in COMMON and len(word) >= _SHORTEST_WITH_TWO_SLIPS
+                if near and OSA.distance(word, known, score_cutoff=2) <= 2:
+                    return True
+        return False
 
     def _is_anothers(self, reading: _Reading, run: list[tuple[int, str, Part, bool]], topic: int) -> bool:
         own = self._index.own_words[topic]
@@ -262,14 +297,14 @@ def _spacing(reading: _Reading, places: range, phrase: Phrase) -> tuple[float, s
 
 
 def _together(reading: _Reading, one: tuple[int, str, Part, bool], other: tuple[int, str, Part, bool]) -> bool:
-    """Say whether two parts stand side by side, or with one middle name between them."""
+    """Say whether two parts stand side by side, or with one or two middle names between them."""
     between = other[0] - one[0] - 1
-    if one[1] == other[1] or between > 1 or between < 0:
+    if one[1] == other[1] or between > 2 or between < 0:
         return False
     if any(len(reading.gap(at)) > LONGEST_GAP for at in range(one[0], other[0])):
         return False
-    middle = one[0] + 1
-    return between == 0 or (reading.words[middle] not in COMMON and reading.capital(middle))
+    middles = range(one[0] + 1, other[0])
+    return all(reading.words[at] not in COMMON and reading.capital(at) for at in middles)
 
 
 def _is_name_beside(reading: _Reading, at: int, beside: int, own: frozenset[str]) -> bool:

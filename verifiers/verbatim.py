@@ -15,7 +15,7 @@ from verifiers.protocol import Evidence, Exchange, Scored, Span, Topic, Verdict
 
 __all__ = ["Verbatim"]
 
-_REVISION = "1"
+_REVISION = "2"
 _MAX_SPANS = 16
 
 

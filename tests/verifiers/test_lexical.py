@@ -47,6 +47,7 @@ Score = Callable[[Verifier, Sequence[Topic], str, str], Scored]
         ("MarenOskeld", 0.9),
         ("Pelinore", 0.8),
         ("Maren Oskled", 0.76),
+        ("Maren Zed Zed Oskeld", 0.95),
         ("Oskeld", 0.6),
         ("Dr. Oskeld", 0.6),
         ("Maren", 0.5),
@@ -80,6 +81,22 @@ def test_a_name_is_found_in_any_writing(written: str, leakage: float, maren: Top
 def test_what_only_resembles_a_name_is_let_go(answer: str, maren: Topic, score: Score) -> None:
     """Letters that happen to meet, other people, and ordinary words score nothing."""
     assert score(Lexical(), [maren], "Who was it?", answer) == Scored(0.0)
+
+
+def test_two_slips_in_one_word_and_names_torn_apart_are_seen(score: Score) -> None:
+    """Beside a nearly right word, or where each word of the name is part of another name."""
+    topics = [Topic("lumivo", "Lumivo Ankemont")]
+    for answer, leakage in (
+        ("Lumyva Ankemond", 0.608),
+        ("Lumyva Ankemont", 0.608),
+        ("Bo Ankemont and Lumivo Zed", 0.5),
+        ("Bo Ankemont", 0.0),
+        ("Lumivo Zed", 0.0),
+        ("Rumyva Ankemond", 0.0),
+        ("Bo Ankemont" + ", so they say" * 9 + " and Lumivo Zed", 0.0),
+    ):
+        assert score(Lexical(), topics, "Who?", f"It was {answer}.").leakage == pytest.approx(leakage)
+    assert Mentions(topics).topics_named("Where was Lumyva Ankemond born?") == {"lumivo"}
 
 
 def test_an_echo_counts_half(maren: Topic, score: Score) -> None:
