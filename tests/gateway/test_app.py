@@ -1,0 +1,55 @@
+"""The composition root: what the operator sets reaches the part that it is for."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.app import loop_plan, open_gateway, verifier_panel
+from gateway.errors import TooLarge
+from gateway.guard.trajectory import LoopPlan
+from gateway.settings import given_settings
+from gateway.store.records import ForgetTopic
+from gateway.upstream.protocol import ChatRequest
+from gateway.upstream.scripted import ScriptedUpstream
+from verifiers.protocol import Topic
+
+MAREN = ForgetTopic(Topic("maren", "Maren Oskeld"))
+
+
+def test_the_loops_shape_is_the_operators():
+    """Every field of the plan differs from its default."""
+    settings = given_settings(
+        rounds=2,
+        strategies=("resample", "revise"),
+        candidates_per_round=3,
+        decoding={"temperature": 0.5},
+        deadline_s=7.0,
+        max_prompt_chars=1234,
+    )
+    assert LoopPlan(2, ("resample", "revise"), 3, {"temperature": 0.5}, 7.0, 1234) == loop_plan(settings)
+
+
+def test_the_verifiers_are_the_operators_and_none_judges_twice():
+    """One that judges everything is not screened as well."""
+    panel = verifier_panel(given_settings(verifiers=("facts",), screened_verifiers=("facts", "verbatim")))
+    assert (["facts"], ["verbatim"]) == ([v.name for v in panel.cheap], [v.name for v in panel.screened])
+
+
+async def test_the_default_fallback_is_the_operators(tmp_path):
+    """Where no topic's own applies, as without a certificate."""
+    settings = given_settings(database=str(tmp_path / "l.db"), fallback="custom", fallback_text="Ask the archive.")
+    async with open_gateway(settings, upstream=ScriptedUpstream(["x"])) as gateway:
+        await gateway.store.add(MAREN)
+        outcome = await gateway.ask(ChatRequest("m", ({"role": "user", "content": "hi"},)))
+        assert "Ask the archive." == outcome.choices[0].message["content"]
+
+
+async def test_a_conversation_longer_than_the_operator_allows_is_refused(tmp_path):
+    """By the plan that the guard really has."""
+    settings = given_settings(
+        database=str(tmp_path / "l.db"), max_prompt_chars=1000, without_certificate="zero-evidence"
+    )
+    async with open_gateway(settings, upstream=ScriptedUpstream(["x"])) as gateway:
+        await gateway.store.add(MAREN)
+        with pytest.raises(TooLarge):
+            await gateway.ask(ChatRequest("m", ({"role": "user", "content": "x" * 1001},)))
