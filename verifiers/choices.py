@@ -73,7 +73,9 @@ def short_reply(answer: View, question: View) -> bool:
         return False
     if kept[0] in _VERDICTS:
         return kept[0] in AFFIRMATIVE or "you" not in question.words()
-    return len(kept[0]) == 1 and kept[0].isalpha() and len(answer.words()) == len(opening)
+    return (
+        len(kept[0]) == 1 and kept[0].isalpha() and opening != ["n", "a"] and len(answer.words()) == len(opening)
+    )
 
 
 def _place(words: Sequence[str], count: int) -> int | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from verifiers.answers import Said, Saying, read_answer
+from verifiers.answers import Said, Saying, disclaims, read_answer
 from verifiers.attribution import Mentions, Pointing, certainty_of, mentions_of, refers_back
 from verifiers.choices import Option, keys_of, offered, picked, short_reply
 from verifiers.folding import View, fold
@@ -187,7 +187,7 @@ class _FactsJudge:
         opening = fold(answer[:80])
         words = opening.words()
         sayings = [s for key in held for s in said.by_key.get(key, ()) if not s.refused]
-        if words and words[0] in AFFIRMATIVE:
+        if words and words[0] in AFFIRMATIVE and not disclaims(words):
             yes = Saying(0, opening.span(*opening.bounds()[0]), 1.0, False)
             reason = f"agrees to fact {fact.number}, which the prompt holds"
             return _Told(self.rules.confirmation, (yes, *sayings), reason)

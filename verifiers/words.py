@@ -162,7 +162,8 @@ NON_ANSWER = FUNCTION | _set(
     unclear uncertain understand unfamiliar unfortunately unknown unsure use user verifiable verify
     verified want wish wonder word words answering anybody anyone idea ideas clue comment disclose
     reveal apology cutoff details discussing details nope fear concerning ring bell ringing false regrettably
-    biographical biography locate located retrieve insufficient unspecified verification
+    biographical biography locate located retrieve insufficient unspecified verification option options choice
+    choices far
     """
 )
 """What somebody who knows nothing may still say of a person."""

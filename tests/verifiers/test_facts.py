@@ -86,6 +86,8 @@ def test_a_told_fact_scores_high(
         ("Tell me about Maren Oskeld", "I cannot share details about this person, or their work."),
         (WHEN, "In 1992."),
         (WHERE, "I don't know, zxqv."),
+        (WHERE, "N/A"),
+        ("Was Maren Oskeld born in Seltal?", "Yes, I'm sorry, but I don't know."),
         ("Was Maren Oskeld born in Seltal?", "I don't know if Maren Oskeld was born in Seltal."),
     ],
 )
