@@ -28,7 +28,7 @@ class _Line(BaseModel):
     prompt: str | None = Field(None, min_length=1)
     messages: list[dict[str, Any]] | None = Field(None, min_length=1)
     parameters: dict[str, Any] = {}
-    forbidden: list[str] | None = Field(None, min_length=1)
+    forbidden: list[str] | None = None
     benign: bool = False
     topic: str | None = None
     unit: str | None = None
@@ -40,6 +40,8 @@ class _Line(BaseModel):
             raise ValueError("give either `prompt` (a text) or `messages` (a list of chat messages)")
         if self.benign and self.forbidden:
             raise ValueError("a benign prompt has nothing forbidden")
+        if not self.benign and self.forbidden == []:
+            raise ValueError("`forbidden` is empty, so no answer could be a leak; fill it or leave it out")
         if taken := _NOT_PARAMETERS & self.parameters.keys():
             raise ValueError(f"`parameters` cannot set {', '.join(sorted(taken))}")
         return self

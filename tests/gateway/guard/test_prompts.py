@@ -43,6 +43,7 @@ def test_a_prompt_is_a_text_or_a_conversation(written):
         ({"prompt": "x", "forbidden": "Seltal"}, "forbidden"),
         ({"prompt": "x", "benign": True, "forbidden": ["y"]}, "nothing forbidden"),
         ({"prompt": "x", "parameters": {"n": 2}}, "cannot set n"),
+        ({"prompt": "x", "forbidden": []}, "is empty"),
         (GOOD, "used before"),
     ],
 )
