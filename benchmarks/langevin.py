@@ -53,9 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--orders", type=int, default=20, help="random orders that noisy methods are averaged over"
     )
-    parser.add_argument("--full-runs", type=int, default=4, help="runs of D2D, LU and all retraining")
-    parser.add_argument("--operating-batch", type=int, default=1024)
-    parser.add_argument("--operating-sigma", type=float, default=0.006)
+    parser.add_argument("--full-runs", type=int, default=10, help="runs of the methods without an order")
+    parser.add_argument("--retraining-runs", type=int, default=4, help="runs of noisy retraining")
+    parser.add_argument("--operating-batch", type=int, default=512, help="of PNSGD on all rows, tight bound")
+    parser.add_argument("--operating-sigma", type=float, default=0.005)
     parser.add_argument("--skip-lu", action="store_true", help="do not run LU, only account for it")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--accounting", action="store_true", help="no data: account alone")
@@ -197,7 +198,7 @@ def _print_accounts(question: Question, accounts: Accounts, published: Mapping[s
         rows[f"PNSGD b={'n' if batch == q.rows else batch}"] = answer
     for name, answer in rows.items():
         table.add_row(name, *_account_cells(q, answer, accounts.d2d), str(published.get(name, "")))
-    console = Console(width=130)
+    console = Console(width=140)
     console.print(table)
     for name, answer in rows.items():
         if isinstance(answer, NotFeasible):
@@ -217,15 +218,16 @@ def _run(options: argparse.Namespace, task: Task, whole: Question, part: Questio
     table = Table(title="Executed", caption="mean ± half of the 95 % interval; gradients: of one run's unlearning")
     for name in ("method", "runs", "epochs", "gradients", "% of D2D", "accuracy trained", "at the end", "s"):
         table.add_column(name, justify="left" if name == "method" else "right")
-    tight = replace(part, bound="tight", sigma=options.operating_sigma)
+    tight = replace(whole, bound="tight", sigma=options.operating_sigma)
     figures: list[Figures] = []
     for arm in arms(task, whole, ((part, part.rows), (part, 128), (tight, options.operating_batch)), options.seed):
         if arm.kind == "lu" and options.skip_lu:
             continue
-        figures.append(measure(arm, task, options.orders if arm.kind == "noisy" else options.full_runs))
+        runs = {"noisy": options.orders, "noisy retraining": options.retraining_runs}
+        figures.append(measure(arm, task, runs.get(arm.kind, options.full_runs)))
         table.add_row(*_executed_cells(figures[-1], figures[0]))
         print(f"{arm.name}: {figures[-1].seconds:.0f} s", file=sys.stderr, flush=True)
-    Console(width=130).print(table)
+    Console(width=140).print(table)
     return figures
 
 

@@ -222,7 +222,7 @@ def _pnsgd(task: Task, q: Question, batch: int, seed: int) -> Arm | None:
         own = seed + first
         phases = _phases(q.rows, epochs, runs, own, q.requests)
         return forget_by_noise(
-            task.rows, task.loss, q.process(batch, q.row_smoothness), _training(q, batch), phases, runs, own
+            _data(task, q), task.loss, q.process(batch, q.row_smoothness), _training(q, batch), phases, runs, own
         )
 
     return Arm("noisy", f"PNSGD {_label(q, batch)}", sum(epochs), _together(q, batch), run)
@@ -239,10 +239,14 @@ def _noisy_retrain(task: Task, q: Question, batch: int, seed: int) -> Arm | None
     def run(runs: int, first: int) -> Executed:
         own = seed + first
         phases = _phases(q.rows, (once,) * q.requests, runs, own, q.requests)
-        return retrain_by_noise(task.rows, task.loss, process, _training(q, batch), phases, runs, own)
+        return retrain_by_noise(_data(task, q), task.loss, process, _training(q, batch), phases, runs, own)
 
     name = f"noisy retraining {_label(q, batch)}"
     return Arm("noisy retraining", name, once * q.requests, _together(q, batch), run)
+
+
+def _data(task: Task, q: Question) -> Dataset:
+    return task.everything if q.rows == task.everything.rows else task.rows
 
 
 def _training(q: Question, batch: int) -> int:
@@ -257,4 +261,4 @@ def _together(q: Question, batch: int) -> int:
 
 
 def _label(q: Question, batch: int) -> str:
-    return f"b={'n' if batch == q.rows else batch} sigma={q.sigma:g} {q.bound}"
+    return f"b={'n' if batch == q.rows else batch} sigma={q.sigma:g} n={q.rows} {q.bound}"
