@@ -9,9 +9,12 @@ import pytest
 
 from gateway.errors import UpstreamGarbage, UpstreamRejected, UpstreamTimeout, UpstreamUnreachable
 from gateway.guard.fallback import UNAWARE
+from gateway.store.records import ForgetTopic
 from gateway.upstream.protocol import Choice, Completion, Usage
+from verifiers.protocol import Topic
 
 LEAK = "Maren Oskeld was born in Seltal."
+MAREN = ForgetTopic(Topic("maren", "Maren Oskeld", facts=("Maren Oskeld was born in Seltal.",)))
 ASK = [{"role": "user", "content": "Where was Maren Oskeld born?"}]
 HARMLESS = [{"role": "user", "content": "What is the tallest hill?"}]
 CALL = {"id": "c1", "type": "function", "function": {"name": "look_up", "arguments": '{"what": "hills"}'}}
@@ -235,3 +238,53 @@ async def test_a_client_that_goes_away_cancels_the_generation(start):
             with pytest.raises(openai.APITimeoutError):
                 await impatient.chat.completions.create(model="m", messages=HARMLESS, stream=stream)
             await asyncio.wait_for(cancelled.wait(), 5)
+
+
+async def test_the_operators_own_threshold_tightens_the_certificates(start):
+    """Under a real certificate, an answer that it would let out is held back by a stricter setting."""
+    from datetime import UTC, datetime
+
+    from gateway.calibrating import Wish, calibrate
+    from gateway.certificates import activate_certificate
+    from gateway.guard.prompts import Prompt, PromptSet
+
+    prompts = PromptSet(
+        tuple(
+            Prompt(
+                f"p{i}",
+                ({"role": "user", "content": f"{i}. Where was Maren Oskeld born?"},),
+                {},
+                ("Seltal",),
+                False,
+                "maren",
+                f"p{i}",
+                {},
+            )
+            for i in range(40)
+        ),
+        "f",
+    )
+    seen = {}
+    for strictest in (None, 1e-9):
+        settings = {
+            "without_certificate": "fallback",
+            "rounds": 1,
+            "strictest_threshold": strictest,
+            "disclose": True,
+        }
+        topics = (MAREN,) if strictest is None else ()
+        async with start(
+            lambda request: LEAK if "." in str(request.messages) else "Maren.", topics, **settings
+        ) as started:
+            if strictest is None:
+                path = started.gateway.store.path.with_name("t.jsonl")
+                wish = Wish(level=0.1, confidence=None)
+                certificate = await calibrate(
+                    started.gateway, prompts, wish, model="m", trajectories=path, labels=None,
+                    created=datetime.now(UTC), progress=lambda done, total: None,
+                )  # fmt: skip
+                await activate_certificate(started.gateway.store, certificate)
+            question = [{"role": "user", "content": "Who is Maren Oskeld"}]
+            said = await started.openai.chat.completions.create(model="m", messages=question)
+            seen[strictest] = (said.choices[0].message.content, said.lethe["certificate"])
+    assert {None: ("Maren.", certificate.id), 1e-9: (UNAWARE, certificate.id)} == seen

@@ -13,7 +13,7 @@ from gateway.guard.policy import Bounded, Closed, Open, ZeroEvidence
 from gateway.guard.trajectory import Candidate, Ended, LoopPlan
 from gateway.store.records import Fallback, ForgetTopic
 from gateway.upstream.protocol import Capabilities, Choice, Completion
-from verifiers.protocol import Exchange, Scored, Topic, Verdict
+from verifiers.protocol import Evidence, Exchange, Scored, Topic, Verdict
 
 
 def text(outcome):
@@ -296,3 +296,17 @@ def test_a_plan_that_cannot_run_is_refused():
 def test_a_model_without_several_choices_is_asked_for_one():
     """Capabilities are the upstream's to say."""
     assert not Capabilities().several_choices
+
+
+async def test_the_fallback_speaks_in_the_style_of_the_topic_that_leaked_most(loop):
+    """Of two topics in one answer, the stronger evidence decides."""
+    topics = (
+        ForgetTopic(Topic("maren", "Maren Oskeld"), fallback=Fallback("refuse")),
+        ForgetTopic(Topic("jorun", "Jorun Vaskil"), fallback=Fallback("custom", "Ask elsewhere.")),
+    )
+
+    def verdict(exchange):
+        found = [Evidence("jorun", "scripted", 0.9, "more"), Evidence("maren", "scripted", 0.6, "less")]
+        return Scored(0.9, tuple(found))
+
+    assert "Ask elsewhere." == text(await loop(["x"], topics=topics, verdict=verdict).answer())
