@@ -39,7 +39,8 @@ from unlearners.pcmu_data_smoothing import (
 from unlearners.pcmu_descent import trajectory
 from unlearners.pcmu_exact import exact_budget
 from unlearners.pcmu_settings import PcmuSettings
-from unlearners.pcmu_tasks import LinearTask, NetworkTask, PcmuTask
+from unlearners.pcmu_task import PcmuTask
+from unlearners.pcmu_tasks import LinearTask, NetworkTask
 from unlearners.protocol import Refused
 
 EPSILONS = (1.0, 2.0, 5.0)

@@ -20,7 +20,7 @@ from unlearners.pcmu_certificate import WITHIN_BUDGET, Trained, budget_of, certi
 from unlearners.pcmu_codes import Array
 from unlearners.pcmu_descent import descend
 from unlearners.pcmu_settings import PcmuSettings
-from unlearners.pcmu_tasks import PcmuTask
+from unlearners.pcmu_task import PcmuTask
 from unlearners.protocol import ForgetRequest, Progress, Refused, Unlearned, silent
 
 __all__ = ["Pcmu", "PcmuModel"]

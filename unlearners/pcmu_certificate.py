@@ -11,7 +11,7 @@ from unlearners.certificate import DataSeen, Limited, Served, UnlearningCertific
 from unlearners.data import UNIT_ROWS
 from unlearners.pcmu_accounting import majority_budget, sampled_budget, sampled_epsilon
 from unlearners.pcmu_settings import PcmuSettings
-from unlearners.pcmu_tasks import OWN_ROW, PcmuTask
+from unlearners.pcmu_task import OWN_ROW, PcmuTask
 from unlearners.promise import ExactRetrain, Indistinguishable, Promise
 
 __all__ = ["METHOD", "WITHIN_BUDGET", "Trained", "budget_of", "certify", "promise_of", "recompute"]

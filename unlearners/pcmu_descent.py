@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from unlearners.pcmu_codes import Array, Codes, quantise, radius, smoothed_codes
 from unlearners.pcmu_sampling import sampled_codes
 from unlearners.pcmu_settings import PcmuSettings
-from unlearners.pcmu_tasks import PcmuTask
+from unlearners.pcmu_task import PcmuTask
 
 __all__ = ["Step", "descend", "generator", "trajectory"]
 

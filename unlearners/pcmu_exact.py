@@ -8,7 +8,7 @@ from unlearners.pcmu_accounting import ALLOWANCE
 from unlearners.pcmu_codes import Array, quantise, smoothed_threshold
 from unlearners.pcmu_descent import descend
 from unlearners.pcmu_settings import PcmuSettings
-from unlearners.pcmu_tasks import PcmuTask
+from unlearners.pcmu_task import PcmuTask
 
 __all__ = ["exact_budget", "extreme_means"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,57 +15,12 @@ from torch.func import functional_call, grad, vmap
 from unlearners.data import Dataset
 from unlearners.losses import ConvexLoss, loss_for
 from unlearners.pcmu_codes import Array
+from unlearners.pcmu_task import OWN_ROW, Alive
 from unlearners.protocol import Refused
 
-__all__ = ["ENOUGH_ROWS", "OWN_ROW", "LinearTask", "NetworkTask", "PcmuTask"]
-
-Alive = NDArray[np.bool_]
+__all__ = ["ENOUGH_ROWS", "LinearTask", "NetworkTask"]
 
 ENOUGH_ROWS = "there are at least two rows, so that one can be deleted"
-OWN_ROW = "a row's gradient depends on no other row and on no chance"
-
-
-class PcmuTask(Protocol):
-    """Data and a loss, seen through the gradients of single rows at weights (p,), each of norm ≤ ``clip``.
-
-    A function of its arguments alone: row i's gradient does not change when other rows leave.
-    """
-
-    @property
-    def clip(self) -> float:
-        """The bound M."""
-        ...
-
-    @property
-    def data(self) -> Dataset:
-        """The n rows."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """Return p, the number of weights."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """Which model and loss, as a certificate records it; changes whenever a gradient could."""
-        ...
-
-    def start(self, seed: int) -> Array:
-        """Return the first weights; independent of the data."""
-        ...
-
-    def gradients(self, weights: Array) -> Array:
-        """Return every row's clipped gradient, shape (n, p)."""
-        ...
-
-    def mean_gradient(self, weights: Array, alive: Alive) -> Array:
-        """Return the mean of the clipped gradients of the rows that are alive, divided by their number."""
-        ...
-
-    def predictions(self, weights: Array, features: Array) -> NDArray[np.int64]:
-        """Return the class of each row of features."""
-        ...
 
 
 class LinearTask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from unlearners import langevin_certificate
+from unlearners import langevin_certificate, pcmu_certificate
 from unlearners.certificate import UnlearningCertificate
 
 __all__ = ["Recompute", "verify"]
@@ -13,7 +13,10 @@ __all__ = ["Recompute", "verify"]
 Recompute: TypeAlias = Callable[[UnlearningCertificate], tuple[str, ...]]
 """Computes a method's promise again from ``parameters`` and ``served``, and returns what disagrees."""
 
-RECOMPUTE: Mapping[str, Recompute] = {langevin_certificate.METHOD: langevin_certificate.recompute}
+RECOMPUTE: Mapping[str, Recompute] = {
+    langevin_certificate.METHOD: langevin_certificate.recompute,
+    pcmu_certificate.METHOD: pcmu_certificate.recompute,
+}
 """By method. A method that is not here has nothing that could be computed again from the certificate alone."""
 
 

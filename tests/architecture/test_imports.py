@@ -45,3 +45,10 @@ def test_importing_prints_nothing_and_needs_no_settings():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"LETHE_PORT": "not a port"}
     )
     assert ("", "") == (done.stdout, done.stderr)
+
+
+def test_a_certificate_of_unlearning_is_verified_without_torch():
+    """Whoever checks a certificate needs no training stack."""
+    code = "import sys, unlearners.verification; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "False" == done.stdout.strip()

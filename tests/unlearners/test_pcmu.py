@@ -12,12 +12,12 @@ from unlearners.certificate import Limited, Served, UnlearningCertificate, seale
 from unlearners.data import Dataset
 from unlearners.explanation import explain
 from unlearners.pcmu import Pcmu, PcmuModel
-from unlearners.pcmu_certificate import recompute
 from unlearners.pcmu_exact import exact_budget
 from unlearners.pcmu_settings import PcmuSettings
 from unlearners.pcmu_tasks import LinearTask, NetworkTask
 from unlearners.promise import ExactRetrain, Indistinguishable
 from unlearners.protocol import ForgetRequest, Refused, Unlearner
+from unlearners.verification import verify
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MAJORITY = PcmuSettings("majority", sigma=0.02, threshold=0.02, steps=2, rate=0.1)
@@ -132,7 +132,7 @@ def test_a_certificate_survives_its_json_and_is_computed_again(settings):
     unlearner = pcmu(settings)
     certificate = unlearner.unlearn(unlearner.train(seed=1), [rows(0, 2)]).certificate
     assert certificate == UnlearningCertificate.from_json(certificate.to_json())
-    assert () == recompute(certificate)
+    assert () == verify(certificate)
     assert "retrain on the rows that are left" in explain(certificate)
 
 
@@ -150,7 +150,7 @@ def test_an_edited_certificate_is_found_out(settings, change, problem):
     unlearner = pcmu(settings)
     honest = unlearner.unlearn(unlearner.train(seed=1), [rows(0, 2)]).certificate
     edited = sealed(replace(honest, parameters={**honest.parameters, **change}))
-    assert any(problem in found for found in recompute(edited))
+    assert any(problem in found for found in verify(edited))
 
 
 def test_more_rows_than_the_budget_in_a_certificate_are_found_out():
@@ -158,7 +158,7 @@ def test_more_rows_than_the_budget_in_a_certificate_are_found_out():
     unlearner = pcmu(SAMPLED)
     honest = unlearner.certificate(unlearner.train(seed=1))
     edited = sealed(replace(honest, served=(Served(tuple(range(90)), 0.0),), remaining=Limited(1, "x")))
-    assert any("beyond the budget" in found for found in recompute(edited))
+    assert any("beyond the budget" in found for found in verify(edited))
 
 
 def test_the_promises_name_what_they_are():
