@@ -15,7 +15,7 @@ from calibration.certificate import Applies, Certificate, Mismatch, applies_to
 from calibration.trajectories import Bindings
 from gateway.guard.screen import Screen
 from gateway.store.records import ForgetTopic
-from verifiers.combine import Worst, about, with_deadline
+from verifiers.combine import Worst, about
 from verifiers.protocol import Judge, Verifier
 
 __all__ = ["Bounded", "Closed", "Open", "Panel", "Policy", "ReleaseRule", "ZeroEvidence", "decide_rule"]
@@ -102,14 +102,14 @@ class Policy:
         said = tuple(t.topic for t in topics if t.active or t.topic.id in calibrated)
 
         def judge(verifiers: tuple[Verifier, ...]) -> Judge:
-            judged = about(Worst(verifiers).prepare(said), frozenset(active))
-            return judged if verify_timeout_s is None else with_deadline(judged, verify_timeout_s)
+            return about(Worst(verifiers).prepare(said), frozenset(active))
 
         screen = Screen(
             said,
             active=frozenset(active),
             untouched=judge(panel.cheap),
             touched=judge((*panel.cheap, *panel.screened)),
+            verify_timeout_s=verify_timeout_s,
         )
         return cls(revision, active, {topic.id: topic.fingerprint for topic in said}, screen)
 

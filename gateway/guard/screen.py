@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from verifiers.attribution import mentions_of
+from verifiers.combine import with_deadline
 from verifiers.protocol import Exchange, Judge, Topic, Verdict
 
 __all__ = ["Screen"]
@@ -23,12 +24,18 @@ class Screen:
     """
 
     def __init__(
-        self, topics: Sequence[Topic], *, active: frozenset[str], untouched: Judge, touched: Judge
+        self,
+        topics: Sequence[Topic],
+        *,
+        active: frozenset[str],
+        untouched: Judge,
+        touched: Judge,
+        verify_timeout_s: float | None,
     ) -> None:
         self._mentions = mentions_of(tuple(topics))
         self._active = active
-        self._untouched = _Aside(untouched)
-        self._touched = _Aside(touched)
+        self._untouched = _bounded(untouched, verify_timeout_s)
+        self._touched = _bounded(touched, verify_timeout_s)
 
     async def touched(self, prompt: str) -> frozenset[str]:
         """Name the active topics that the conversation so far could be about."""
@@ -41,6 +48,12 @@ class Screen:
     def _look(self, prompt: str) -> frozenset[str]:
         found = self._mentions.topics_named(prompt) | self._mentions.topics_touched(prompt)
         return found & self._active
+
+
+def _bounded(judge: Judge, seconds: float | None) -> Judge:
+    """Put the deadline around the thread, where it can end the waiting for a judge that never waits itself."""
+    aside = _Aside(judge)
+    return aside if seconds is None else with_deadline(aside, seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,8 +121,7 @@ async def walk(upstream: Upstream, plan: LoopPlan, request: ChatRequest, policy:
 
     The next question is built from the evidence against the round's least leaking candidate and never from a
     threshold, so a trajectory is the same whatever the threshold is. One trajectory leads to one answer:
-    ``request.n`` is 1. Raises ``UpstreamError`` if the first
-    generation fails: then there is nothing to judge.
+    ``request.n`` is 1. Raises ``UpstreamError`` if the first generation fails: then there is nothing to judge.
     """
     walker = await _Walker.start(upstream, plan, request, policy)
     for round_ in range(1, plan.rounds + 1):

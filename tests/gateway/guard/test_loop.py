@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -310,3 +311,14 @@ async def test_the_fallback_speaks_in_the_style_of_the_topic_that_leaked_most(lo
         return Scored(0.9, tuple(found))
 
     assert "Ask elsewhere." == text(await loop(["x"], topics=topics, verdict=verdict).answer())
+
+
+async def test_a_verifier_that_computes_for_ever_over_a_long_answer_lets_nothing_out(loop):
+    """It runs in a thread, so the deadline holds though it never waits."""
+
+    def verdict(exchange):
+        time.sleep(0.5)
+        return Scored(0.0)
+
+    long = "x" * 30_000
+    assert "abstained" == (await loop([long], verdict=verdict, verify_timeout_s=0.05).answer()).reason
