@@ -29,11 +29,8 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from torch import nn
 
-from unlearners.impair_repair import ClassifierModel, ImpairRepair
-from unlearners.impair_repair_data import LabelledTensors, class_request
-from unlearners.impair_repair_settings import ImpairRepairSettings
-from unlearners.impair_repair_training import epochs_of
-from unlearners.probes import (
+from unlearners.impair_repair.data import LabelledTensors, class_request
+from unlearners.impair_repair.probes import (
     NotRelearned,
     RelearnSettings,
     accuracy,
@@ -42,6 +39,9 @@ from unlearners.probes import (
     never_answered,
     relearn,
 )
+from unlearners.impair_repair.settings import ImpairRepairSettings
+from unlearners.impair_repair.training import epochs_of
+from unlearners.impair_repair.unlearner import ClassifierModel, ImpairRepair
 from unlearners.protocol import Refused
 
 MEASURED = ImpairRepairSettings(impair_rate=0.01, repair_rate=0.001)

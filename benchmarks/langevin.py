@@ -24,7 +24,7 @@ from langevin_arms import Figures, Task, arms, measure, read_task
 from rich.console import Console
 from rich.table import Table
 
-from unlearners.comparison import Accounted, Accounts, Answer, NotFeasible, Question, compare
+from unlearners.langevin.comparison import Accounted, Accounts, Answer, NotFeasible, Question, compare
 
 PUBLISHED = {"D2D": 9118, "LU S=10": 8739, "PNSGD b=n": 886, "PNSGD b=128": 100}
 """Totals of arXiv 2403.17105 for MNIST, 3 against 8, at ε = 1, δ = 1/n, sigma = .03, 100 requests."""

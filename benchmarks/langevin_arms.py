@@ -11,7 +11,9 @@ from typing import Literal
 import numpy as np
 from scipy.stats import t as student
 
-from unlearners.baselines import (
+from unlearners.data import Dataset, read_npz
+from unlearners.langevin.accounting import epochs_from_anywhere
+from unlearners.langevin.baselines import (
     Executed,
     Phase,
     accuracy,
@@ -20,10 +22,8 @@ from unlearners.baselines import (
     retrain,
     retrain_by_noise,
 )
-from unlearners.comparison import Accounted, Answer, Question, compare
-from unlearners.data import Dataset, read_npz
-from unlearners.delete_to_descent import Descent
-from unlearners.langevin_accounting import epochs_from_anywhere
+from unlearners.langevin.comparison import Accounted, Answer, Question, compare
+from unlearners.langevin.delete_to_descent import Descent
 from unlearners.losses import ConvexLoss, loss_for
 
 __all__ = ["Arm", "Figures", "Interval", "Task", "arms", "measure", "read_task"]

@@ -27,20 +27,20 @@ from scipy.special import ndtri
 from torch import nn
 
 from unlearners.data import Dataset, read_npz
-from unlearners.pcmu import Pcmu
-from unlearners.pcmu_accounting import sampled_budget
-from unlearners.pcmu_data_smoothing import (
+from unlearners.pcmu.accounting import sampled_budget
+from unlearners.pcmu.data_smoothing import (
     data_budget,
     mean_direction,
     mean_direction_share,
     signed_rows,
     smoothed_predictions,
 )
-from unlearners.pcmu_descent import trajectory
-from unlearners.pcmu_exact import exact_budget
-from unlearners.pcmu_settings import PcmuSettings
-from unlearners.pcmu_task import PcmuTask
-from unlearners.pcmu_tasks import LinearTask, NetworkTask
+from unlearners.pcmu.descent import trajectory
+from unlearners.pcmu.exact import exact_budget
+from unlearners.pcmu.settings import PcmuSettings
+from unlearners.pcmu.task import PcmuTask
+from unlearners.pcmu.tasks import LinearTask, NetworkTask
+from unlearners.pcmu.unlearner import Pcmu
 from unlearners.protocol import Refused
 
 EPSILONS = (1.0, 2.0, 5.0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from unlearners import langevin_certificate, pcmu_certificate
 from unlearners.certificate import UnlearningCertificate
+from unlearners.langevin import certificate as langevin_certificate
+from unlearners.pcmu import certificate as pcmu_certificate
 
 __all__ = ["Recompute", "verify"]
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from scipy.stats import beta, norm
 
-from unlearners.descent import batches, descend, initial_weights, noisy_rule, with_alive
-from unlearners.langevin_accounting import Process, next_distance, sigma_for
-from unlearners.langevin_plan import plan
-from unlearners.langevin_settings import LangevinSettings
+from unlearners.langevin.accounting import Process, next_distance, sigma_for
+from unlearners.langevin.descent import batches, descend, initial_weights, noisy_rule, with_alive
+from unlearners.langevin.plan import plan
+from unlearners.langevin.settings import LangevinSettings
 from unlearners.losses import Logistic
 from unlearners.protocol import ForgetRequest
 

@@ -10,14 +10,14 @@ import pytest
 from scipy.stats import binom, multinomial
 
 from unlearners.data import Dataset
-from unlearners.pcmu import Pcmu
-from unlearners.pcmu_accounting import deletion_shift, majority_budget, sampled_epsilon
-from unlearners.pcmu_codes import code_probabilities, radius, smoothed_codes
-from unlearners.pcmu_descent import descend, trajectory
-from unlearners.pcmu_exact import exact_budget
-from unlearners.pcmu_sampling import sampled_codes
-from unlearners.pcmu_settings import PcmuSettings
-from unlearners.pcmu_tasks import LinearTask
+from unlearners.pcmu.accounting import deletion_shift, majority_budget, sampled_epsilon
+from unlearners.pcmu.codes import code_probabilities, radius, smoothed_codes
+from unlearners.pcmu.descent import descend, trajectory
+from unlearners.pcmu.exact import exact_budget
+from unlearners.pcmu.sampling import sampled_codes
+from unlearners.pcmu.settings import PcmuSettings
+from unlearners.pcmu.tasks import LinearTask
+from unlearners.pcmu.unlearner import Pcmu
 
 from .conftest import Note
 from .harness import SURE, check_kept

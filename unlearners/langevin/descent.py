@@ -1,0 +1,138 @@
+"""The one update of every linear method here: clip, average, regularise, add noise, project. Knows no budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unlearners.langevin.accounting import Process
+from unlearners.losses import Array, ConvexLoss, Labels
+
+__all__ = ["Batch", "Rule", "batches", "descend", "initial_weights", "noisy_rule", "update", "with_alive"]
+
+FEW = 8
+"""Up to so many rows are multiplied one by one."""
+
+CHUNK_ROWS = 2048
+"""A full batch is read in pieces of this many rows, so that each is still in the cache when it is used again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one update does: step η, convexity m, divisor b, clip M, noise's standard deviation, radius R."""
+
+    step: float
+    convexity: float
+    divisor: int
+    clip: float
+    noise: float
+    radius: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch's features (slots, d) with their norms, and labels (slots,).
+
+    ``alive`` is 1 where a slot still holds its row, else 0, shape (slots, runs or 1); ``rows`` are the places
+    in the data.
+    """
+
+    features: Array
+    norms: Array
+    labels: Labels
+    alive: Array
+    rows: NDArray[np.int64]
+
+
+def noisy_rule(process: Process) -> Rule:
+    """Return the update of a noisy descent: noise N(0, 2·η·sigma²·I) at each step."""
+    noise = math.sqrt(2 * process.step) * process.sigma
+    return Rule(process.step, process.convexity, process.batch, process.clip, noise, process.radius)
+
+
+def update(weights: Array, batch: Batch, loss: ConvexLoss, rule: Rule, rng: np.random.Generator | None) -> Array:
+    """Return the weights after one step, shape (runs, outputs, d); runs are independent and share the batch.
+
+    An empty slot contributes no gradient and stays in the divisor. ``rng`` is needed where the rule has noise.
+    """
+    mean = _gradient_sum(weights, batch, loss, rule.clip) / rule.divisor
+    moved = weights - rule.step * (mean + rule.convexity * weights)
+    if rule.noise > 0:
+        if rng is None:
+            raise ValueError("a noisy update needs a generator")
+        moved += rule.noise * rng.standard_normal(weights.shape, dtype=weights.dtype.type)
+    return _projected(moved, rule.radius)
+
+
+def _gradient_sum(weights: Array, batch: Batch, loss: ConvexLoss, clip: float) -> Array:
+    runs, outputs, features = weights.shape
+    flat = weights.reshape(runs * outputs, features)
+    total = np.zeros((runs * outputs, features), weights.dtype)
+    for start in range(0, len(batch.labels), CHUNK_ROWS):
+        piece = slice(start, start + CHUNK_ROWS)
+        x = batch.features[piece]
+        gaps = loss.residuals(_times(x, flat).reshape(len(x), runs, outputs), batch.labels[piece])
+        if clip < loss.gradient_bound:
+            norms = np.linalg.norm(gaps, axis=2, keepdims=True) * batch.norms[piece, None, None]
+            gaps = gaps * (clip / np.maximum(norms, clip))
+        gaps = gaps * batch.alive[piece, :, None]
+        total += _times(x.T, gaps.reshape(len(x), runs * outputs).T).T
+    return total.reshape(weights.shape)
+
+
+def _times(matrix: Array, rows: Array) -> Array:
+    """Return matrix·rowsᵀ; a few rows one by one, since BLAS is slower on a few columns than on one at a time."""
+    if len(rows) > FEW:
+        return np.asarray(matrix @ rows.T)
+    return np.stack([matrix @ row for row in rows], axis=1)
+
+
+def _projected(weights: Array, radius: float) -> Array:
+    if math.isinf(radius):
+        return weights
+    norms = np.sqrt(np.einsum("rkd,rkd->r", weights, weights))
+    scales = (radius / np.maximum(norms, radius)).astype(weights.dtype)
+    return np.asarray(weights * scales[:, None, None])
+
+
+def batches(features: Array, labels: Labels, order: NDArray[np.int64], size: int) -> tuple[Batch, ...]:
+    """Cut the rows, in a fixed order, into batches of ``size``, every slot filled.
+
+    The last batch may hold fewer rows; it is divided by ``size`` all the same, as if filled with empty slots.
+    """
+    norms: NDArray[np.floating[Any]] = np.linalg.norm(features, axis=1)
+    full = np.ones((size, 1), features.dtype)
+    cut = (order[start : start + size] for start in range(0, len(order), size))
+    return tuple(Batch(features[rows], norms[rows], labels[rows], full[: len(rows)], rows) for rows in cut)
+
+
+def with_alive(cut: tuple[Batch, ...], alive: NDArray[np.bool_]) -> tuple[Batch, ...]:
+    """Return the same batches with other empty slots; ``alive`` is by row of the data: (n,) or (n, runs)."""
+    kept = alive if alive.ndim == 2 else alive[:, None]
+    return tuple(replace(batch, alive=kept[batch.rows].astype(batch.features.dtype)) for batch in cut)
+
+
+def descend(
+    weights: Array,
+    epoch_batches: tuple[Batch, ...],
+    loss: ConvexLoss,
+    rule: Rule,
+    generators: Iterator[np.random.Generator | None],
+) -> Iterator[Array]:
+    """Yield the weights after each epoch: one for each generator, which draws that epoch's noise."""
+    for rng in generators:
+        for batch in epoch_batches:
+            weights = update(weights, batch, loss, rule, rng)
+        yield weights
+
+
+def initial_weights(process: Process, shape: tuple[int, int, int], rng: np.random.Generator) -> Array:
+    """Draw the start N(0, (2·sigma²/m)·I), independent of the data; zeros where the loss is only convex."""
+    if process.convexity == 0:
+        return np.zeros(shape)
+    return rng.standard_normal(shape) * (process.sigma * math.sqrt(2 / process.convexity))
