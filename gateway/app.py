@@ -17,7 +17,7 @@ from gateway.guard.loop import Guard, Outcome, Released
 from gateway.guard.policy import Bounded, Closed, Panel, ReleaseRule, ZeroEvidence
 from gateway.guard.trajectory import LoopPlan
 from gateway.http.admin import CertificateState, admin_router
-from gateway.http.chat import chat_router
+from gateway.http.answers import answers_router
 from gateway.http.health import health_router
 from gateway.http.middleware import BodyLimit, RequestId
 from gateway.http.models import models_router
@@ -146,7 +146,7 @@ def create_app(parts: Gateway) -> FastAPI:
     app = FastAPI(title="Lethe", version=gateway.__version__, docs_url=None, redoc_url=None)
     client = [Depends(_client_key(settings))]
     app.include_router(
-        chat_router(parts.ask, keep_alive_s=settings.keep_alive_s, disclosed=settings.disclose),
+        answers_router(parts.ask, keep_alive_s=settings.keep_alive_s, disclosed=settings.disclose),
         dependencies=client,
     )
     app.include_router(models_router(parts.upstream), dependencies=client)

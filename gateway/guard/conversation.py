@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,6 +18,7 @@ _UNREAD_PARTS: Final = frozenset(
     {"image_url", "input_image", "image", "input_audio", "audio", "file", "video_url"}
 )
 
+_SENTENCE_END: Final = re.compile(r"[.!?]\s+|\n")
 _UNSPOKEN: Final = frozenset({"system", "developer"})
 _PLAIN_KEYS: Final = frozenset(
     "content text type name arguments function tool_calls tools tool_call_id id description parameters "
@@ -59,9 +61,18 @@ def read_conversation(request: ChatRequest, *, most_chars: int) -> Conversation:
     return Conversation(
         text=text,
         last_turn=users[-1] if users else text,
-        begun=spoken[-1][1] if spoken and spoken[-1][0] == "assistant" else "",
+        begun=_last_sentence(request.prompt) if request.raw else _begun(spoken),
         opaque=any(_is_opaque(message) for message in request.messages),
     )
+
+
+def _begun(spoken: Sequence[tuple[object, str]]) -> str:
+    return spoken[-1][1] if spoken and spoken[-1][0] == "assistant" else ""
+
+
+def _last_sentence(prompt: str) -> str:
+    """Take what a text to go on from leaves unfinished: the answer could finish a name begun there."""
+    return _SENTENCE_END.split(prompt)[-1]
 
 
 def _checked(message: Message) -> Mapping[str, Any]:

@@ -28,7 +28,7 @@ Strategy: TypeAlias = Literal["revise", "unaware", "resample", "constrain"]
 to know nothing of the topics. ``resample``: ask again, hotter. ``constrain``: ask again with the telling
 words banned, where the upstream can do that, else revise."""
 
-_REVISION = "1"
+_REVISION = "2"
 """Raise it whenever the loop, the screen or the channels could lead to other trajectories."""
 
 REVISE_WITH_WORDS = "Your answer mentioned {words}. Answer again without it."
@@ -70,6 +70,8 @@ def next_request(
 
     Always starts from the client's messages, so that an upstream's prefix cache serves every round.
     """
+    if original.raw and strategy in ("revise", "unaware"):
+        return _told_before(original, finding)
     match strategy:
         case "revise":
             return _revise(original, finding)
@@ -80,13 +82,19 @@ def next_request(
         case "constrain":
             if capabilities.banned_words and finding.words:
                 return replace(original, banned_words=finding.words)
-            return _revise(original, finding)
+            return _told_before(original, finding) if original.raw else _revise(original, finding)
 
 
 def _revise(original: ChatRequest, finding: Finding) -> ChatRequest:
     feedback = REVISE_WITH_WORDS.format(words=", ".join(finding.words)) if finding.words else REVISE_BLINDLY
     turns = ({"role": "assistant", "content": finding.answer}, {"role": "user", "content": feedback})
     return replace(original, messages=(*original.messages, *turns))
+
+
+def _told_before(original: ChatRequest, finding: Finding) -> ChatRequest:
+    """Put the instruction before a text that has no turns."""
+    instruction = UNAWARE.format(topics=", ".join(finding.topics) or "that")
+    return replace(original, messages=({"role": "user", "content": f"{instruction}\n\n{original.prompt}"},))
 
 
 def _unaware(original: ChatRequest, finding: Finding) -> ChatRequest:

@@ -25,7 +25,7 @@ from gateway.upstream.protocol import Capabilities, ChatRequest, Choice, Complet
 
 __all__ = ["OpenAIUpstream", "Timeouts"]
 
-_CHOICE_FIELDS = ("index", "message", "finish_reason")
+_CHOICE_FIELDS = ("index", "message", "text", "finish_reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,16 @@ class OpenAIUpstream:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     async def complete(self, request: ChatRequest) -> Completion:
-        """POST /chat/completions, without streaming."""
-        body = {**request.parameters, "model": request.model, "messages": list(request.messages)}
+        """POST /chat/completions, or /completions for text to go on from, without streaming."""
+        said: dict[str, Any] = {"prompt": request.prompt} if request.raw else {"messages": list(request.messages)}
+        body = {**request.parameters, "model": request.model, **said}
         if request.n > 1:
             body["n"] = request.n
         if request.banned_words and self.capabilities.banned_words:
             own = body.get("bad_words")
             body["bad_words"] = [*(own if isinstance(own, list) else ()), *request.banned_words]
-        return _completion(await self._exchange("POST", "/chat/completions", body), request)
+        path = "/completions" if request.raw else "/chat/completions"
+        return _completion(await self._exchange("POST", path, body), request)
 
     async def models(self) -> tuple[str, ...]:
         """GET /models."""
@@ -160,7 +162,7 @@ def _completion(body: Mapping[str, Any], request: ChatRequest) -> Completion:
     model = body.get("model")
     return Completion(
         model=model if isinstance(model, str) else request.model,
-        choices=tuple(_choice(choice) for choice in _in_order(choices)),
+        choices=tuple(_choice(choice, request.raw) for choice in _in_order(choices)),
         usage=_usage(body.get("usage")),
     )
 
@@ -173,7 +175,9 @@ def _in_order(choices: Sequence[Any]) -> list[Any]:
     return sorted(choices, key=index)
 
 
-def _choice(choice: Any) -> Choice:
+def _choice(choice: Any, raw: bool) -> Choice:
+    if raw and isinstance(choice, dict) and isinstance(choice.get("text"), str):
+        choice = {**choice, "message": {"role": "assistant", "content": choice["text"]}}
     if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
         raise UpstreamGarbage("a choice of the model server's answer has no message; nothing was passed on")
     return Choice(

@@ -18,7 +18,8 @@ class ChatRequest:
 
     ``parameters`` are all other fields of the client's body (temperature, max_tokens, tools, …), passed on
     untouched; ``n`` is how many choices to draw; ``banned_words`` must not occur in the answer, for
-    upstreams that can enforce it.
+    upstreams that can enforce it. ``raw`` says that there are no turns: the one message's content is text
+    that the model goes on from (``going_on`` makes such a request).
     """
 
     model: str
@@ -26,6 +27,19 @@ class ChatRequest:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     n: int = 1
     banned_words: tuple[str, ...] = ()
+    raw: bool = False
+
+    @classmethod
+    def going_on(cls, model: str, prompt: str, parameters: Mapping[str, Any], n: int = 1) -> ChatRequest:
+        """Make a request to go on from ``prompt``, with no chat template around it."""
+        return cls(model, ({"role": "user", "content": prompt},), parameters, n, raw=True)
+
+    @property
+    def prompt(self) -> str:
+        """The text to go on from. Raises ``ValueError`` for a chat."""
+        if not self.raw:
+            raise ValueError("a chat has turns, not a prompt")
+        return str(self.messages[0]["content"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,131 @@
+"""Answers in every dialect: decode, ask, encode. Verified first, then sent, streamed or not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from gateway.errors import LetheError
+from gateway.guard.loop import Outcome
+from gateway.http.dialects.chat import CHAT
+from gateway.http.dialects.completions import COMPLETIONS
+from gateway.http.dialects.dialect import Asked, Dialect
+from gateway.upstream.protocol import ChatRequest
+
+__all__ = ["DIALECTS", "Ask", "answers_router"]
+
+Ask: TypeAlias = Callable[[ChatRequest], Awaitable[Outcome]]
+"""Answer a request; raises ``LetheError``."""
+
+_Work: TypeAlias = asyncio.Future[list[Outcome]]
+
+DIALECTS = (CHAT, COMPLETIONS)
+"""All that is spoken here. Every one goes through the same ``ask``, so none is a way around the guard."""
+
+_STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+
+
+def answers_router(
+    ask: Ask, *, keep_alive_s: float, disclosed: bool, dialects: Sequence[Dialect] = DIALECTS
+) -> APIRouter:
+    """Serve the dialects. ``keep_alive_s`` is the pause between comments on a stream that waits."""
+    router = APIRouter()
+    for dialect in dialects:
+        endpoint = _endpoint(ask, dialect, keep_alive_s, disclosed)
+        name = dialect.path.removeprefix("/v1/").replace("/", "_")
+        router.add_api_route(
+            dialect.path,
+            endpoint,
+            methods=["POST"],
+            name=name,
+            response_model=None,
+            openapi_extra=_body_schema(dialect),
+        )
+    return router
+
+
+def _endpoint(
+    ask: Ask, dialect: Dialect, keep_alive_s: float, disclosed: bool
+) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        """Answer, streamed where the body asks for it."""
+        asked = dialect.decode(await request.body())
+        work = asyncio.ensure_future(_all(ask, asked.requests))
+        try:
+            if asked.stream:
+                return await _streamed(work, asked, keep_alive_s, disclosed)
+            outcomes = await _unless_gone(request, work)
+        except BaseException:
+            work.cancel()
+            raise
+        return Response(orjson.dumps(asked.body(outcomes, disclosed=disclosed)), media_type="application/json")
+
+    return answer
+
+
+async def _all(ask: Ask, requests: Sequence[ChatRequest]) -> list[Outcome]:
+    """Ask for all at once; where one fails, the others are given up."""
+    if len(requests) == 1:
+        return [await ask(requests[0])]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_one(ask, request)) for request in requests]
+    except* LetheError as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+async def _one(ask: Ask, request: ChatRequest) -> Outcome:
+    return await ask(request)
+
+
+async def _unless_gone(request: Request, work: _Work) -> list[Outcome]:
+    """Wait for the outcomes, or cancel them as soon as the client goes away."""
+    gone = asyncio.ensure_future(_disconnected(request))
+    both: set[asyncio.Future[Any]] = {work, gone}
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            raise asyncio.CancelledError("the client went away")
+        return work.result()
+    finally:
+        gone.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _streamed(work: _Work, asked: Asked, keep_alive_s: float, disclosed: bool) -> Response:
+    """Start the stream when the outcome is there or a first pause is over: early errors keep their status."""
+    await asyncio.wait({work}, timeout=keep_alive_s)
+    if work.done():
+        work.result()
+    events = _events(work, asked, keep_alive_s, disclosed)
+    return StreamingResponse(events, media_type="text/event-stream", headers=_STREAM_HEADERS)
+
+
+async def _events(work: _Work, asked: Asked, keep_alive_s: float, disclosed: bool) -> AsyncIterator[bytes]:
+    try:
+        while not work.done():
+            yield b": keep-alive\n\n"
+            await asyncio.wait({work}, timeout=keep_alive_s)
+        try:
+            events = asked.events(work.result(), disclosed=disclosed)
+        except LetheError as error:
+            events = asked.failure(error)
+        for event in events:
+            yield event
+    finally:
+        work.cancel()
+
+
+def _body_schema(dialect: Dialect) -> dict[str, object]:
+    content = {"application/json": {"schema": dialect.shape.model_json_schema()}}
+    return {"requestBody": {"required": True, "content": content}}

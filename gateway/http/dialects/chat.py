@@ -1,0 +1,126 @@
+"""Chat completions: POST /v1/chat/completions. Holds no logic."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.errors import LetheError
+from gateway.guard.loop import Outcome
+from gateway.http.dialects.dialect import Dialect
+from gateway.http.dialects.encoding import (
+    DONE,
+    data_failure,
+    data_frame,
+    decoded,
+    disclosure,
+    in_words,
+    usage_body,
+)
+from gateway.upstream.protocol import ChatRequest, Choice
+
+__all__ = ["CHAT", "ChatBody"]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    role: str
+
+
+class _StreamOptions(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    include_usage: bool = False
+
+
+class ChatBody(BaseModel):
+    """The body of POST /v1/chat/completions. Fields that are not listed travel on to the model untouched."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str = Field(min_length=1)
+    messages: list[_Message] = Field(min_length=1)
+    stream: bool = False
+    stream_options: _StreamOptions | None = None
+    n: int = Field(1, ge=1, le=16)
+
+
+@dataclass(frozen=True, slots=True)
+class _AskedChat:
+    requests: tuple[ChatRequest]
+    stream: bool
+    include_usage: bool
+
+    def body(self, outcomes: Sequence[Outcome], *, disclosed: bool) -> dict[str, Any]:
+        """Encode as a chat completion. A fallback has the shape of any other answer."""
+        (outcome,) = outcomes
+        body: dict[str, Any] = {
+            **self._head("chat.completion"),
+            "choices": [
+                {"index": index, "logprobs": None, **choice.extras, **_essence(choice)}
+                for index, choice in enumerate(outcome.choices)
+            ],
+            "usage": usage_body(outcome.usage),
+        }
+        return {**body, "lethe": disclosure(outcomes)} if disclosed else body
+
+    def events(self, outcomes: Sequence[Outcome], *, disclosed: bool) -> Iterator[bytes]:
+        """Encode as chunks, usage where it is wanted, and ``[DONE]``."""
+        (outcome,) = outcomes
+        head = self._head("chat.completion.chunk")
+        usage: dict[str, Any] = {"usage": None} if self.include_usage else {}
+        for index, choice in enumerate(outcome.choices):
+            for delta in _deltas(choice):
+                piece = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
+                yield data_frame({**head, "choices": [piece], **usage})
+            last = {"index": index, "delta": {}, "logprobs": None, "finish_reason": choice.finish_reason}
+            marks = {"lethe": disclosure(outcomes)} if disclosed else {}
+            yield data_frame({**head, "choices": [last], **usage, **marks})
+        if self.include_usage:
+            yield data_frame({**head, "choices": [], "usage": usage_body(outcome.usage)})
+        yield DONE
+
+    def failure(self, error: LetheError) -> Iterator[bytes]:
+        """See ``Asked``."""
+        return data_failure(error)
+
+    def _head(self, kind: str) -> dict[str, Any]:
+        model = self.requests[0].model
+        return {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": kind, "created": int(time.time()), "model": model}
+
+
+def _decode(raw: bytes) -> _AskedChat:
+    body = decoded(ChatBody, raw)
+    request = ChatRequest(
+        model=body.model,
+        messages=tuple(message.model_dump() for message in body.messages),
+        parameters=body.model_extra or {},
+        n=body.n,
+    )
+    return _AskedChat((request,), body.stream, bool(body.stream_options and body.stream_options.include_usage))
+
+
+def _essence(choice: Choice) -> dict[str, Any]:
+    message = {"refusal": None, **choice.message}
+    return {"message": message, "finish_reason": choice.finish_reason}
+
+
+def _deltas(choice: Choice) -> Iterator[dict[str, Any]]:
+    """Cut a message into deltas: the role, then the texts word by word, then the tool calls."""
+    yield {"role": "assistant", "content": ""}
+    for field in ("reasoning_content", "reasoning", "refusal", "content"):
+        text = choice.message.get(field)
+        if isinstance(text, str):
+            for piece in in_words(text):
+                yield {field: piece}
+    for position, call in enumerate(choice.message.get("tool_calls") or ()):
+        yield {"tool_calls": [{"index": position, **call}]}
+
+
+CHAT = Dialect("/v1/chat/completions", ChatBody, _decode)

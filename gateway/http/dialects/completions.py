@@ -1,0 +1,129 @@
+"""Text completions: POST /v1/completions. A prompt is text that the model goes on from, with no turns."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.errors import InvalidInput, LetheError
+from gateway.guard.loop import Outcome
+from gateway.http.dialects.dialect import Dialect
+from gateway.http.dialects.encoding import (
+    DONE,
+    data_failure,
+    data_frame,
+    decoded,
+    disclosure,
+    in_words,
+    total_usage,
+    usage_body,
+)
+from gateway.upstream.protocol import ChatRequest, Choice
+
+__all__ = ["COMPLETIONS", "CompletionsBody"]
+
+_MOST_PROMPTS: Final = 64
+
+
+class _StreamOptions(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    include_usage: bool = False
+
+
+class CompletionsBody(BaseModel):
+    """The body of POST /v1/completions. Fields that are not listed travel on to the model untouched."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str = Field(min_length=1)
+    prompt: str | list[str] | list[int] | list[list[int]] = Field(min_length=1)
+    stream: bool = False
+    stream_options: _StreamOptions | None = None
+    n: int = Field(1, ge=1, le=16)
+    echo: bool = False
+    suffix: str | None = None
+    best_of: int | None = Field(None, ge=1, le=20)
+
+
+@dataclass(frozen=True, slots=True)
+class _AskedCompletions:
+    requests: tuple[ChatRequest, ...]
+    stream: bool
+    include_usage: bool
+    echo: bool
+
+    def body(self, outcomes: Sequence[Outcome], *, disclosed: bool) -> dict[str, Any]:
+        """Encode all prompts' choices, in their order."""
+        choices = [
+            {"index": index, "text": text, "logprobs": None, "finish_reason": choice.finish_reason}
+            for index, text, choice in self._choices(outcomes)
+        ]
+        body = {**self._head(), "choices": choices, "usage": usage_body(total_usage(outcomes))}
+        return {**body, "lethe": disclosure(outcomes)} if disclosed else body
+
+    def events(self, outcomes: Sequence[Outcome], *, disclosed: bool) -> Iterator[bytes]:
+        """Encode word by word, usage where it is wanted, and ``[DONE]``."""
+        head = self._head()
+        usage: dict[str, Any] = {"usage": None} if self.include_usage else {}
+        for index, text, choice in self._choices(outcomes):
+            for piece in in_words(text):
+                part = {"index": index, "text": piece, "logprobs": None, "finish_reason": None}
+                yield data_frame({**head, "choices": [part], **usage})
+            last = {"index": index, "text": "", "logprobs": None, "finish_reason": choice.finish_reason}
+            marks = {"lethe": disclosure(outcomes)} if disclosed else {}
+            yield data_frame({**head, "choices": [last], **usage, **marks})
+        if self.include_usage:
+            yield data_frame({**head, "choices": [], "usage": usage_body(total_usage(outcomes))})
+        yield DONE
+
+    def failure(self, error: LetheError) -> Iterator[bytes]:
+        """See ``Asked``."""
+        return data_failure(error)
+
+    def _choices(self, outcomes: Sequence[Outcome]) -> Iterator[tuple[int, str, Choice]]:
+        each = (
+            (request.prompt if self.echo else "", choice)
+            for request, outcome in zip(self.requests, outcomes, strict=True)
+            for choice in outcome.choices
+        )
+        for index, (before, choice) in enumerate(each):
+            yield index, before + str(choice.message.get("content") or ""), choice
+
+    def _head(self) -> dict[str, Any]:
+        return {
+            "id": f"cmpl-{uuid.uuid4().hex}",
+            "object": "text_completion",
+            "created": int(time.time()),
+            "model": self.requests[0].model,
+        }
+
+
+def _decode(raw: bytes) -> _AskedCompletions:
+    body = decoded(CompletionsBody, raw)
+    if body.suffix:
+        raise InvalidInput("suffix: only text that goes on from a prompt is served", param="suffix")
+    if body.best_of is not None and body.best_of != body.n:
+        raise InvalidInput("best_of: ask for n choices instead; each is verified", param="best_of")
+    parameters = {key: value for key, value in (body.model_extra or {}).items() if key != "logprobs"}
+    requests = tuple(ChatRequest.going_on(body.model, text, parameters, body.n) for text in _texts(body.prompt))
+    include_usage = bool(body.stream_options and body.stream_options.include_usage)
+    return _AskedCompletions(requests, body.stream, include_usage, body.echo)
+
+
+def _texts(prompt: str | Sequence[Any]) -> list[str]:
+    """Take prompts that can be read: numbers of tokens could say anything."""
+    texts = [prompt] if isinstance(prompt, str) else list(prompt)
+    if len(texts) > _MOST_PROMPTS:
+        raise InvalidInput(f"prompt: at most {_MOST_PROMPTS} in one request", param="prompt")
+    if not all(isinstance(text, str) and text for text in texts):
+        raise InvalidInput("prompt: must be text, or a list of texts; tokens cannot be verified", param="prompt")
+    return texts
+
+
+COMPLETIONS = Dialect("/v1/completions", CompletionsBody, _decode)
