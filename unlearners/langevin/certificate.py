@@ -73,8 +73,6 @@ def _parameters(
         "smoothness": process.smoothness,
         "clip": process.clip,
     }
-    if math.isinf(process.radius):
-        parameters["radius"] = "infinite"
     if math.isfinite(reached):
         parameters["epsilon_reached"] = reached
     return parameters

@@ -62,5 +62,6 @@ class LangevinSettings:
         return Process(rows, self.batch, self.convexity, smoothness, self.sigma, clip, self.radius)
 
     def parameters(self) -> Mapping[str, bool | int | float | str]:
-        """Return what a certificate records, without what is None."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """Return what a certificate records, without what is None; an infinite radius is called so."""
+        known = {name: value for name, value in asdict(self).items() if value is not None}
+        return known | ({"radius": "infinite"} if math.isinf(self.radius) else {})

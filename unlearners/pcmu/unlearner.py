@@ -14,7 +14,7 @@ import numpy as np
 
 from unlearners.certificate import Served, UnlearningCertificate
 from unlearners.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from unlearners.fields import field
+from unlearners.fields import field, list_of, numbers_in
 from unlearners.pcmu.certificate import WITHIN_BUDGET, Trained, budget_of, certify
 from unlearners.pcmu.codes import Array
 from unlearners.pcmu.descent import descend
@@ -23,7 +23,7 @@ from unlearners.pcmu.task import PcmuTask
 from unlearners.protocol import ForgetRequest, Progress, Refused, Unlearned, silent
 from unlearners.requests import check_rows
 
-__all__ = ["Pcmu", "PcmuModel"]
+__all__ = ["Pcmu", "PcmuModel", "read_model", "write_model"]
 
 RECORD_EVERY = 10
 """Steps between two records of the progress."""
@@ -161,6 +161,36 @@ class _Begun:
     smallest_radius: float
     seed: int
     done: int
+
+
+def write_model(path: Path, model: PcmuModel) -> None:
+    """Write the whole state, the seed included: keep the file secret."""
+    record = {
+        "seed": str(model.seed),
+        "seed_drawn": model.seed_drawn,
+        "bound_to": model.bound_to,
+        "served": [{"rows": list(one.rows), "epochs": one.epochs} for one in model.served],
+    }
+    arrays = {"weights": model.weights, "smallest_radius": np.array(model.smallest_radius)}
+    write_checkpoint(path, Checkpoint(arrays, record))
+
+
+def read_model(path: Path) -> PcmuModel:
+    """Read what ``write_model`` wrote. Raises ``ValueError`` for anything else."""
+    found = read_checkpoint(path)
+    record = found.record
+    for name in ("weights", "smallest_radius"):
+        if name not in found.arrays:
+            raise ValueError(f"{path} holds no {name}")
+    served: list[dict[str, object]] = list_of(record, "served", dict)
+    return PcmuModel(
+        np.asarray(found.arrays["weights"], dtype=np.float64),
+        float(found.arrays["smallest_radius"][()]),
+        int(field(record, "seed", str)),
+        field(record, "seed_drawn", bool),
+        field(record, "bound_to", str),
+        tuple(Served(numbers_in(one, "rows"), field(one, "epochs", float)) for one in served),
+    )
 
 
 def _key(*parts: str) -> str:

@@ -1,0 +1,188 @@
+"""A trained model's directory, and the work beside it while it is made. Knows no method and no data."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+from unlearners.certificate import UnlearningCertificate
+from unlearners.checkpoint import new_directory
+from unlearners.fields import field, object_in
+from unlearners.protocol import ForgetRequest, Progress, Unlearned
+
+__all__ = [
+    "CERTIFICATE",
+    "STATE",
+    "Certifying",
+    "Kept",
+    "Recipe",
+    "Value",
+    "forget",
+    "read_recipe",
+    "settings_of",
+    "train",
+]
+
+CERTIFICATE = "unlearning.json"
+STATE = "state.npz"
+"""The secret part: it holds the seed, so it is readable by its owner alone and never published."""
+
+_RECIPE = "recipe.json"
+_REQUEST = "request.json"
+
+ModelT = TypeVar("ModelT")
+SettingsT = TypeVar("SettingsT")
+
+Value: TypeAlias = bool | int | float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a model was made: the method, all its settings, and how its data were read."""
+
+    method: str
+    settings: Mapping[str, Value]
+    data: Mapping[str, Value]
+
+    def to_json(self) -> str:
+        """Encode as JSON text, newline included."""
+        content = {"method": self.method, "settings": dict(self.settings), "data": dict(self.data)}
+        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+class Certifying(Protocol[ModelT]):
+    """What a run needs of an unlearner; see ``unlearners.protocol.Unlearner``."""
+
+    def train(self, *, seed: int | None = None, progress: Progress = ...) -> ModelT:
+        """Learn all the data; without a seed one is drawn and kept secret."""
+        ...
+
+    def unlearn(
+        self, model: ModelT, requests: Sequence[ForgetRequest], *, progress: Progress = ...
+    ) -> Unlearned[ModelT]:
+        """Forget the requests in order."""
+        ...
+
+    def certificate(self, model: ModelT) -> UnlearningCertificate:
+        """Certify a model as it stands."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Generic[ModelT]):
+    """An unlearner with its files: the whole state (secret), and what is published into a directory."""
+
+    unlearner: Certifying[ModelT]
+    read: Callable[[Path], ModelT]
+    write: Callable[[Path, ModelT], None]
+    publish: Callable[[Path, ModelT], None]
+
+
+def train(
+    make: Callable[[Path], Kept[ModelT]], out: Path, recipe: Recipe, *, seed: int | None, progress: Progress
+) -> UnlearningCertificate:
+    """Train into the new directory ``out``. The same call goes on where a crash left it.
+
+    ``make`` is given the work directory for its progress. Raises ``ValueError`` where ``out`` exists, or where
+    other work was begun for it.
+    """
+    with _pending(out, {"train": recipe.to_json(), "seed": seed}) as work:
+        kept = make(work)
+        model = kept.unlearner.train(seed=seed, progress=progress)
+        certificate = kept.unlearner.certificate(model)
+        _finish(out, kept, model, certificate, recipe)
+    return certificate
+
+
+def forget(
+    make: Callable[[Path], Kept[ModelT]],
+    old: Path,
+    out: Path,
+    requests: Sequence[ForgetRequest],
+    recipe: Recipe,
+    *,
+    progress: Progress,
+) -> UnlearningCertificate:
+    """Serve the requests from the directory ``old``, which stays as it is, into the new directory ``out``.
+
+    A crash leaves the request recorded beside ``out``, and the same call goes on. A refused request leaves
+    nothing. Whoever holds ``old`` still holds what was forgotten: delete it once ``out`` is served.
+    """
+    rows = [list(request.rows) for request in requests]
+    with _pending(out, {"forget": rows, "from": str(old.absolute())}) as work:
+        kept = make(work)
+        done = kept.unlearner.unlearn(kept.read(old / STATE), requests, progress=progress)
+        _finish(out, kept, done.model, done.certificate, recipe)
+    return done.certificate
+
+
+def read_recipe(directory: Path) -> Recipe:
+    """Read how a directory's model was made. Raises ``ValueError`` where it is not one of this version."""
+    try:
+        source = object_in((directory / _RECIPE).read_text(encoding="utf-8"))
+        settings: dict[str, Value] = field(source, "settings", dict)
+        data: dict[str, Value] = field(source, "data", dict)
+        return Recipe(field(source, "method", str), settings, data)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{directory} does not hold a model made here: {error}") from None
+
+
+def settings_of(kind: Callable[..., SettingsT], given: Mapping[str, Value], **defaults: Value) -> SettingsT:
+    """Make settings from what was given. Raises ``ValueError`` naming what is unknown, missing or unusable."""
+    known: tuple[Any, ...] = fields(kind)  # type: ignore[arg-type]  # a dataclass, called to make one
+    names = {one.name for one in known}
+    if strangers := sorted(set(given) - names):
+        raise ValueError(f"there is no setting {strangers[0]!r}; the settings are {', '.join(sorted(names))}")
+    whole = {**defaults, **given}
+    if missing := [one.name for one in known if one.default is MISSING and one.name not in whole]:
+        raise ValueError(f"the setting {missing[0]!r} must be given")
+    if whole.get("radius") == "infinite":
+        whole["radius"] = math.inf  # JSON has no infinity
+    try:
+        return kind(**whole)
+    except TypeError as error:
+        raise ValueError(f"a setting is of the wrong kind: {error}") from None
+
+
+def _finish(
+    out: Path, kept: Kept[ModelT], model: ModelT, certificate: UnlearningCertificate, recipe: Recipe
+) -> None:
+    with new_directory(out) as staging:
+        kept.write(staging / STATE, model)
+        os.chmod(staging / STATE, 0o600)
+        kept.publish(staging, model)
+        (staging / _RECIPE).write_text(recipe.to_json(), encoding="utf-8")
+        (staging / CERTIFICATE).write_text(certificate.to_json(), encoding="utf-8")
+
+
+@contextmanager
+def _pending(out: Path, request: Mapping[str, object]) -> Iterator[Path]:
+    """Keep the request in a work directory beside ``out`` until the block ends well.
+
+    A ``ValueError`` (a refusal too) before any progress was kept takes the work directory away again.
+    """
+    if out.exists():
+        raise ValueError(f"{out} exists already; name a new directory")
+    work = out.parent / f".{out.name}.pending"
+    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _note(work / _REQUEST, json.dumps(request, sort_keys=True))
+    try:
+        yield work
+    except ValueError:
+        if [path.name for path in work.iterdir()] == [_REQUEST]:
+            shutil.rmtree(work)
+        raise
+    shutil.rmtree(work)
+
+
+def _note(path: Path, text: str) -> None:
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise ValueError(f"{path.parent} holds other work that was begun; repeat that call, or remove it")
+    path.write_text(text, encoding="utf-8")
