@@ -1,21 +1,28 @@
-"""`lethe certificate`: show, verify and activate certificates."""
+"""`lethe certificate`: show and verify certificates, of calibration and of unlearning; activate the former."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from calibration.certificate import SCHEMA, Certificate
 from calibration.explanation import explain, in_one_sentence
 from calibration.issue import verify
 from gateway.certificates import activate_certificate, read_certificate
-from gateway.cli.failures import reporting_failures
+from gateway.cli.failures import refusing_bad_input, reporting_failures
 from gateway.errors import InvalidInput
 from gateway.settings import read_settings
 from gateway.store.store import Store
+from unlearners.certificate import SCHEMA as UNLEARNING_SCHEMA
+from unlearners.certificate import UnlearningCertificate
+from unlearners.explanation import explain as explain_unlearning
+from unlearners.fields import object_in
+from unlearners.promise import NothingPromised
+from unlearners.verification import verify as verify_unlearning
 
 __all__ = ["app"]
 
@@ -24,27 +31,51 @@ app = typer.Typer(help="Show, verify and activate certificates.", no_args_is_hel
 EXIT_UNSOUND = 4
 """The exit code where a certificate does not follow from its own evidence."""
 
-_File = Annotated[Path, typer.Argument(help="A certificate file.")]
+UNLEARNING_FILE = "unlearning.json"
+"""The certificate in a directory that an unlearner wrote."""
+
+_File = Annotated[
+    Path, typer.Argument(help=f"A certificate file, or a directory with the {UNLEARNING_FILE} of an unlearner.")
+]
 
 
 @app.command()
 def show(file: _File) -> None:
     """Say in words what a certificate promises, about what, and when it ends."""
     with reporting_failures():
-        typer.echo(explain(read_certificate(file)))
+        certificate = _read(file)
+        if isinstance(certificate, UnlearningCertificate):
+            typer.echo(explain_unlearning(certificate), nl=False)
+        else:
+            typer.echo(explain(certificate))
 
 
 @app.command("verify")
 def verify_command(file: _File) -> None:
     """Compute a certificate again from its own evidence."""
     with reporting_failures():
-        certificate = read_certificate(file)
-        problems = verify(certificate)
-        for problem in problems:
-            typer.echo(f"not sound: {problem.part}: {problem.explanation}", err=True)
-        if problems:
-            raise typer.Exit(EXIT_UNSOUND)
-        typer.echo(f"certificate {certificate.id} is whole, and its threshold follows from its evidence")
+        certificate = _read(file)
+        if isinstance(certificate, UnlearningCertificate):
+            _verify_unlearning(certificate)
+        else:
+            problems = [f"{problem.part}: {problem.explanation}" for problem in verify(certificate)]
+            _exit_if_unsound(problems)
+            typer.echo(f"certificate {certificate.id} is whole, and its threshold follows from its evidence")
+
+
+def _verify_unlearning(certificate: UnlearningCertificate) -> None:
+    _exit_if_unsound(verify_unlearning(certificate))
+    if isinstance(certificate.promise, NothingPromised):
+        typer.echo(f"certificate {certificate.id} is whole; there is nothing to verify, since nothing is promised")
+    else:
+        typer.echo(f"certificate {certificate.id} is whole, and its promise follows from its parameters")
+
+
+def _exit_if_unsound(problems: Sequence[str]) -> None:
+    for problem in problems:
+        typer.echo(f"not sound: {problem}", err=True)
+    if problems:
+        raise typer.Exit(EXIT_UNSOUND)
 
 
 @app.command()
@@ -54,7 +85,12 @@ def activate(
 ) -> None:
     """Put a certificate in force. A running gateway serves under it from the next request on."""
     with reporting_failures():
-        certificate = read_certificate(file)
+        certificate = _read(file)
+        if isinstance(certificate, UnlearningCertificate):
+            raise InvalidInput(
+                f"{file} is about weights that forgot: it holds without being activated. To serve those weights: "
+                "lethe backends add NAME --model DIR"
+            )
         if problems := verify(certificate):
             raise InvalidInput(f"certificate {certificate.id} is not sound ({problems[0].part}); calibrate again")
         if certificate.threshold is None:
@@ -83,3 +119,26 @@ async def _with_store(database: str | None, work: Callable[[Store], Awaitable[in
         return await work(store)
     finally:
         await store.aclose()
+
+
+def _read(path: Path) -> Certificate | UnlearningCertificate:
+    """Read whichever kind the file says it is. Raises ``InvalidInput`` for any other."""
+    file = path / UNLEARNING_FILE if path.is_dir() else path
+    schema = _schema(file)
+    if schema == UNLEARNING_SCHEMA:
+        with refusing_bad_input():
+            return UnlearningCertificate.from_json(file.read_text(encoding="utf-8"))
+    family = schema.rpartition("/")[0]
+    if schema and family != SCHEMA.rpartition("/")[0]:
+        known = f"{SCHEMA!r} and {UNLEARNING_SCHEMA!r}"
+        raise InvalidInput(f"{file} says that it is {schema!r}; this version reads {known}")
+    return read_certificate(file)  # which says what is wrong with a file of no schema, or of another version
+
+
+def _schema(file: Path) -> str:
+    """Return what the file says it is; nothing where it cannot say so."""
+    try:
+        schema = object_in(file.read_text(encoding="utf-8")).get("schema")
+    except (OSError, ValueError):
+        return ""
+    return schema if isinstance(schema, str) else ""

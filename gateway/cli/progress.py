@@ -1,4 +1,4 @@
-"""A progress bar on standard error, for commands that take a while."""
+"""Progress bars on standard error, for commands that take a while."""
 
 from __future__ import annotations
 
@@ -6,24 +6,42 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-__all__ = ["progress_bar"]
+__all__ = ["phase_bars", "progress_bar"]
 
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[float, str], None]]:
     """Draw a bar inside the block, which gets a function of (share done in [0, 1], a few words)."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as drawn:
+    with _bars() as drawn:
         task = drawn.add_task(title, total=1.0)
 
         def tell(share: float, words: str) -> None:
             drawn.update(task, completed=share, description=f"{title}  {words}".rstrip())
 
         yield tell
+
+
+@contextmanager
+def phase_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Draw one bar a phase inside the block, which gets a function of (phase, steps done, steps in all)."""
+    with _bars() as drawn:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(phase: str, done: int, total: int) -> None:
+            if phase not in tasks:
+                tasks[phase] = drawn.add_task(phase, total=total)
+            drawn.update(tasks[phase], completed=done, description=f"{phase}  {done} of {total}")
+
+        yield tell
+
+
+def _bars() -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=Console(stderr=True))
