@@ -25,16 +25,24 @@ def progress_bar(title: str) -> Iterator[Callable[[float, str], None]]:
 
 @contextmanager
 def phase_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Draw one bar a phase inside the block, which gets a function of (phase, steps done, steps in all)."""
-    with _bars() as drawn:
-        tasks: dict[str, TaskID] = {}
+    """Draw one bar a phase inside the block, which gets a function of (phase, steps done, steps in all).
 
-        def tell(phase: str, done: int, total: int) -> None:
-            if phase not in tasks:
-                tasks[phase] = drawn.add_task(phase, total=total)
-            drawn.update(tasks[phase], completed=done, description=f"{phase}  {done} of {total}")
+    Nothing is drawn before the first step, so that an error before it is all that is printed.
+    """
+    drawn, tasks = _bars(), dict[str, TaskID]()
 
+    def tell(phase: str, done: int, total: int) -> None:
+        if not tasks:
+            drawn.start()
+        if phase not in tasks:
+            tasks[phase] = drawn.add_task(phase, total=total)
+        drawn.update(tasks[phase], completed=done, description=f"{phase}  {done} of {total}")
+
+    try:
         yield tell
+    finally:
+        if tasks:
+            drawn.stop()
 
 
 def _bars() -> Progress:

@@ -1,0 +1,98 @@
+"""What `lethe train` and `lethe unlearn` share: settings by name, ids, bars, and what is said at the end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from gateway.cli.failures import refusing_bad_input, reporting_failures, telling_of_interruption
+from gateway.cli.progress import phase_bars
+from gateway.errors import InvalidInput
+from unlearners.certificate import UnlearningCertificate
+from unlearners.explanation import explain
+from unlearners.fields import field, object_in
+
+__all__ = ["Out", "SetOption", "Value", "read_ids", "settings_given", "tell_result", "working"]
+
+Value: TypeAlias = bool | int | float | str
+Progress: TypeAlias = Callable[[str, int, int], None]
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf", re.IGNORECASE)
+
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method; may be repeated."),
+]
+Out = Annotated[Path, typer.Option(help="The new directory; nothing that exists is written over.")]
+
+
+def settings_given(assignments: Sequence[str] | None) -> Mapping[str, Value]:
+    """Read ``name=value`` pairs. Raises ``InvalidInput`` for anything else, and for a name given twice."""
+    found: dict[str, Value] = {}
+    for assignment in assignments or ():
+        name, equals, value = assignment.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or not name.isidentifier():
+            raise InvalidInput(f"--set takes NAME=VALUE, such as --set epsilon=1, not {assignment!r}")
+        if name in found:
+            raise InvalidInput(f"--set names {name!r} twice")
+        found[name] = _value(value.strip())
+    return found
+
+
+def _value(text: str) -> Value:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if not NUMBER.fullmatch(text):
+        return text
+    return int(text) if text.lstrip("+-").isdigit() else float(text)
+
+
+def read_ids(path: Path) -> tuple[str, ...]:
+    """Read ids, one a line, or JSON Lines with the field ``id``. Raises ``ValueError`` that says where."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    named = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
+    if path.suffix == ".jsonl":
+        return tuple(_id_in(path, number, line) for number, line in named)
+    return tuple(line for _, line in named)
+
+
+def _id_in(path: Path, number: int, line: str) -> str:
+    try:
+        return field(object_in(line), "id", str)
+    except ValueError as error:
+        raise ValueError(f"{path}, line {number}: {error}") from None
+
+
+@contextmanager
+def working(pending: str) -> Iterator[Progress]:
+    """Draw bars inside the block; bad input there is one line, and Ctrl-C says that the work is ``pending``."""
+    with reporting_failures(), telling_of_interruption(pending), refusing_bad_input(), phase_bars() as bars:
+        yield _noticing_continuation(bars)
+
+
+def _noticing_continuation(bars: Progress) -> Progress:
+    """Say once that a run goes on: its first report is neither of its first step nor of its last."""
+    reported = False
+
+    def tell(phase: str, done: int, total: int) -> None:
+        nonlocal reported
+        if not reported and 1 < done < total:
+            typer.echo(f"continuing an interrupted run, at {phase} {done} of {total}", err=True)
+        reported = True
+        bars(phase, done, total)
+
+    return tell
+
+
+def tell_result(certificate: UnlearningCertificate, out: Path, *advice: str) -> None:
+    """Print the certificate in words, where it lies, and what to do next."""
+    typer.echo(explain(certificate))
+    typer.echo(f"Written to {out}; check it at any time: lethe certificate verify {out}")
+    for line in advice:
+        typer.echo(line)
