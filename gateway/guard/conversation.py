@@ -18,7 +18,7 @@ _UNREAD_PARTS: Final = frozenset(
     {"image_url", "input_image", "image", "input_audio", "audio", "file", "video_url"}
 )
 
-_SENTENCE_END: Final = re.compile(r"[.!?]\s+|\n")
+_UNFINISHED_WORD: Final = re.compile(r"\S*\Z")
 _UNSPOKEN: Final = frozenset({"system", "developer"})
 _PLAIN_KEYS: Final = frozenset(
     "content text type name arguments function tool_calls tools tool_call_id id description parameters "
@@ -40,6 +40,13 @@ class Conversation:
     last_turn: str
     begun: str
     opaque: bool
+    raw: bool = False
+
+    def with_answer(self, answer: str) -> str:
+        """Put before the answer what the client has begun of it: a turn, or a word that the answer finishes."""
+        if self.raw and not answer[:1].isalnum():
+            return answer
+        return self.begun + answer
 
 
 def read_conversation(request: ChatRequest, *, most_chars: int) -> Conversation:
@@ -61,18 +68,14 @@ def read_conversation(request: ChatRequest, *, most_chars: int) -> Conversation:
     return Conversation(
         text=text,
         last_turn=users[-1] if users else text,
-        begun=_last_sentence(request.prompt) if request.raw else _begun(spoken),
+        begun=_UNFINISHED_WORD.findall(request.prompt)[0] if request.raw else _begun(spoken),
+        raw=request.raw,
         opaque=any(_is_opaque(message) for message in request.messages),
     )
 
 
 def _begun(spoken: Sequence[tuple[object, str]]) -> str:
     return spoken[-1][1] if spoken and spoken[-1][0] == "assistant" else ""
-
-
-def _last_sentence(prompt: str) -> str:
-    """Take what a text to go on from leaves unfinished: the answer could finish a name begun there."""
-    return _SENTENCE_END.split(prompt)[-1]
 
 
 def _checked(message: Message) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from gateway.guard.loop import Outcome
 from gateway.http.dialects.chat import CHAT
 from gateway.http.dialects.completions import COMPLETIONS
 from gateway.http.dialects.dialect import Asked, Dialect
+from gateway.http.dialects.responses import RESPONSES
 from gateway.upstream.protocol import ChatRequest
 
 __all__ = ["DIALECTS", "Ask", "answers_router"]
@@ -24,7 +25,7 @@ Ask: TypeAlias = Callable[[ChatRequest], Awaitable[Outcome]]
 
 _Work: TypeAlias = asyncio.Future[list[Outcome]]
 
-DIALECTS = (CHAT, COMPLETIONS)
+DIALECTS = (CHAT, COMPLETIONS, RESPONSES)
 """All that is spoken here. Every one goes through the same ``ask``, so none is a way around the guard."""
 
 _STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}

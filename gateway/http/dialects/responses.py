@@ -1,0 +1,175 @@
+"""Responses: POST /v1/responses, without a store: each request brings the whole conversation."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.errors import LetheError
+from gateway.guard.loop import Outcome
+from gateway.http.dialects.dialect import Dialect
+from gateway.http.dialects.encoding import decoded, disclosure, in_words
+from gateway.http.dialects.responses_input import chat_messages, chat_parameters
+from gateway.http.problems import problem_body
+from gateway.upstream.protocol import ChatRequest, Message, Usage
+
+__all__ = ["RESPONSES", "ResponsesBody"]
+
+
+class ResponsesBody(BaseModel):
+    """The body of POST /v1/responses. What is not listed goes to the model under its chat name, or is refused."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str = Field(min_length=1)
+    input: str | list[dict[str, Any]] = Field(min_length=1)
+    instructions: str | None = None
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _AskedResponse:
+    requests: tuple[ChatRequest]
+    stream: bool
+    echoed: Mapping[str, Any]
+    id: str = field(default_factory=lambda: f"resp_{uuid.uuid4().hex}")
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    def body(self, outcomes: Sequence[Outcome], *, disclosed: bool) -> dict[str, Any]:
+        """Encode a response. A fallback has the shape of any other answer."""
+        (outcome,) = outcomes
+        cut = outcome.choices[0].finish_reason == "length"
+        body = {
+            **self._response("incomplete" if cut else "completed"),
+            "output": [item for item in _items(outcome.choices[0].message)],
+            "usage": _usage(outcome.usage),
+            "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
+        }
+        return {**body, "lethe": disclosure(outcomes)} if disclosed else body
+
+    def events(self, outcomes: Sequence[Outcome], *, disclosed: bool) -> Iterator[bytes]:
+        """Encode as named events, numbered from 0; the last holds the whole response."""
+        whole = self.body(outcomes, disclosed=disclosed)
+        begun = self._response("in_progress")
+        told: list[dict[str, Any]] = [
+            {"type": "response.created", "response": begun},
+            {"type": "response.in_progress", "response": begun},
+            *(event for place, item in enumerate(whole["output"]) for event in _item_events(item, place)),
+            {"type": f"response.{whole['status']}", "response": whole},
+        ]
+        for number, event in enumerate(told):
+            yield _frame({**event, "sequence_number": number})
+
+    def failure(self, error: LetheError) -> Iterator[bytes]:
+        """End the stream with an error event."""
+        problem = problem_body(error)["error"]
+        said = {"code": problem["code"], "message": problem["message"], "param": problem["param"]}
+        yield _frame({"type": "error", **said, "sequence_number": 0})
+
+    def _response(self, status: str) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "object": "response",
+            "created_at": self.created,
+            "status": status,
+            "model": self.requests[0].model,
+            "output": [],
+            "error": None,
+            "incomplete_details": None,
+            "usage": None,
+            "store": False,
+            "parallel_tool_calls": True,
+            "tool_choice": "auto",
+            "tools": [],
+            **self.echoed,
+        }
+
+
+def _decode(raw: bytes) -> _AskedResponse:
+    body = decoded(ResponsesBody, raw)
+    beside = body.model_extra or {}
+    request = ChatRequest(
+        model=body.model,
+        messages=tuple(chat_messages(body.input, body.instructions)),
+        parameters=chat_parameters(beside),
+    )
+    echoed = ("tools", "tool_choice", "temperature", "top_p", "text", "metadata", "max_output_tokens", "reasoning")
+    kept = {name: beside[name] for name in echoed if beside.get(name) is not None}
+    return _AskedResponse((request,), body.stream, {"instructions": body.instructions, **kept})
+
+
+def _items(message: Message) -> Iterator[dict[str, Any]]:
+    """Write a message as output items: what was thought, said and called."""
+    thought = message.get("reasoning_content") or message.get("reasoning")
+    if thought:
+        content = [{"type": "reasoning_text", "text": thought}]
+        yield {"id": _id("rs"), "type": "reasoning", "summary": [], "content": content, "status": "completed"}
+    parts = []
+    if message.get("content"):
+        parts.append({"type": "output_text", "text": message["content"], "annotations": [], "logprobs": []})
+    if message.get("refusal"):
+        parts.append({"type": "refusal", "refusal": message["refusal"]})
+    calls = message.get("tool_calls") or ()
+    if parts or not calls:
+        said = {"id": _id("msg"), "type": "message", "role": "assistant", "status": "completed"}
+        yield {**said, "content": parts}
+    for call in calls:
+        called = {"id": _id("fc"), "type": "function_call", "call_id": call["id"], "status": "completed"}
+        yield {**called, **call["function"]}
+
+
+def _item_events(item: Mapping[str, Any], place: int) -> Iterator[dict[str, Any]]:
+    """Tell an item piece by piece."""
+    begun = {**item, "status": "in_progress"}
+    if item["type"] == "message":
+        begun["content"] = []
+    if item["type"] == "function_call":
+        begun["arguments"] = ""
+    yield {"type": "response.output_item.added", "output_index": place, "item": begun}
+    at = {"item_id": item["id"], "output_index": place}
+    if item["type"] == "message":
+        for index, part in enumerate(item["content"]):
+            yield from _part_events(part, {**at, "content_index": index})
+    if item["type"] == "function_call":
+        yield {"type": "response.function_call_arguments.delta", **at, "delta": item["arguments"]}
+        done = {"arguments": item["arguments"], "name": item["name"]}
+        yield {"type": "response.function_call_arguments.done", **at, **done}
+    yield {"type": "response.output_item.done", "output_index": place, "item": item}
+
+
+def _part_events(part: Mapping[str, Any], at: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    kind = "output_text" if part["type"] == "output_text" else "refusal"
+    name = "text" if kind == "output_text" else "refusal"
+    extra: dict[str, Any] = {"logprobs": []} if kind == "output_text" else {}
+    yield {"type": "response.content_part.added", **at, "part": {**part, name: ""}}
+    for piece in in_words(part[name]):
+        yield {"type": f"response.{kind}.delta", **at, "delta": piece, **extra}
+    yield {"type": f"response.{kind}.done", **at, name: part[name], **extra}
+    yield {"type": "response.content_part.done", **at, "part": part}
+
+
+def _frame(event: Mapping[str, Any]) -> bytes:
+    return b"event: " + str(event["type"]).encode() + b"\ndata: " + orjson.dumps(event) + b"\n\n"
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.prompt_tokens,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": usage.completion_tokens,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+    }
+
+
+def _id(prefix: str) -> str:
+    return f"{prefix}_{uuid.uuid4().hex}"
+
+
+RESPONSES = Dialect("/v1/responses", ResponsesBody, _decode)
