@@ -9,14 +9,14 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unlearners.protocol import ForgetRequest, Refused
 
-__all__ = ["UNIT_ROWS", "Dataset", "read_csv", "read_npz", "request_for_ids"]
+__all__ = ["UNIT_ROWS", "Dataset", "Units", "check_norms", "read_csv", "read_npz", "request_for_ids"]
 
 UNIT_ROWS = "every row's features have norm at most 1"
 TOLERANCE = 1e-6
@@ -24,6 +24,34 @@ TOLERANCE = 1e-6
 
 NAMES = (("x", "y"), ("features", "labels"), ("X", "Y"))
 """Names of the arrays in an .npz file, tried in this order; ``_train`` or ``_test`` may follow."""
+
+
+class Units(Protocol):
+    """What is learned and forgotten: n units (``rows``), whose features have ``width`` numbers."""
+
+    @property
+    def rows(self) -> int:
+        """Return n."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Return d."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Return a digest of all that is learned from, not of the ids."""
+        ...
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Return the units' ids, or nothing where positions serve."""
+        ...
+
+    def check_unit_rows(self) -> None:
+        """Raise ``Refused`` where a row of features has a norm above 1."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +89,11 @@ class Dataset:
         return len(self.labels)
 
     @property
+    def width(self) -> int:
+        """Return d."""
+        return int(self.features.shape[1])
+
+    @property
     def sha256(self) -> str:
         """Return a digest of features, labels and classes (in this order of rows), not of the ids."""
         digest = hashlib.sha256(repr((self.features.shape, self.classes)).encode())
@@ -70,10 +103,7 @@ class Dataset:
 
     def check_unit_rows(self) -> None:
         """Raise ``Refused`` where a row's norm is above 1."""
-        norms = np.linalg.norm(self.features, axis=1)
-        worst = int(norms.argmax())
-        if norms[worst] > 1 + TOLERANCE:
-            raise Refused(UNIT_ROWS, f"row {worst} has norm {norms[worst]:.6g}; normalise the rows first")
+        check_norms(self.features)
 
     def with_unit_rows(self) -> Dataset:
         """Scale each row by itself to norm 1. Raises ``Refused`` for a row of zeros."""
@@ -99,7 +129,15 @@ class Dataset:
         return Dataset(self.features[rows], self.labels[rows], self.classes, ids)
 
 
-def request_for_ids(data: Dataset, ids: Sequence[str]) -> ForgetRequest:
+def check_norms(features: NDArray[np.float64]) -> None:
+    """Raise ``Refused`` where a row's norm is above 1."""
+    norms = np.linalg.norm(features, axis=1)
+    worst = int(norms.argmax())
+    if norms[worst] > 1 + TOLERANCE:
+        raise Refused(UNIT_ROWS, f"row {worst} has norm {norms[worst]:.6g}; normalise the rows first")
+
+
+def request_for_ids(data: Units, ids: Sequence[str]) -> ForgetRequest:
     """Find rows by their ids (by their positions, where the data have none). Raises ``Refused`` for a stranger."""
     places = {name: row for row, name in enumerate(data.ids or map(str, range(data.rows)))}
     strangers = [name for name in ids if name not in places]

@@ -49,7 +49,8 @@ def train_tabular(
     ``data`` is .csv (``label`` and ``id_column`` name columns), .npz, or .jsonl with ``text``, ``label`` and
     perhaps ``id`` a line, which needs the Hugging Face checkpoint ``backbone`` and is always normalised.
     ``settings`` are those of ``LangevinSettings`` (see ``chosen_settings`` for what may be left out) or
-    ``PcmuSettings``. ``out`` then holds ``state.npz`` (secret), ``weights.npz``, ``unlearning.json`` and ``recipe.json``. Raises
+    ``PcmuSettings``. ``out`` then holds ``state.npz`` (secret), ``weights.npz``, ``unlearning.json`` and
+    ``recipe.json``. Raises
     ``Refused`` where the data violate an assumption, ``ValueError`` for files or settings that are unusable.
     """
     how: dict[str, runs.Value] = {
@@ -134,5 +135,5 @@ def _pcmu(rows: Dataset, settings: PcmuSettings, now: Clock, work: Path) -> runs
 
 def _publish(rows: Dataset, directory: Path, model: langevin.LangevinModel | pcmu.PcmuModel) -> None:
     """Write ``weights`` (outputs, features) and the names of the ``classes``."""
-    weights = model.weights.reshape(-1, rows.features.shape[1])
+    weights = model.weights.reshape(-1, rows.width)
     np.savez(directory / "weights.npz", allow_pickle=False, weights=weights, classes=np.array(rows.classes))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from unlearners.bags import BAGGED, Bags
 from unlearners.certificate import DataSeen, Served, UnlearningCertificate, Unlimited, sealed
 from unlearners.data import UNIT_ROWS, Dataset
 from unlearners.langevin.accounting import Process, epochs_from_anywhere
@@ -28,28 +29,34 @@ ASSUMPTIONS = (
     "retraining means the same process from the start, without the forgotten rows, for as many epochs in all",
 )
 
+PUBLIC_START = "the weights that it starts from and is held near never learned the forgotten rows"
+
 
 def certify(
     settings: LangevinSettings,
     process: Process,
-    data: Dataset,
+    data: Dataset | Bags,
     loss: ConvexLoss,
     *,
+    centre: str | None,
     served: Sequence[Served],
     gradients: int,
     seed: int | None,
     created: datetime,
 ) -> UnlearningCertificate:
-    """Write the certificate of a model that has served these requests."""
+    """Write the certificate of a model that has served these requests; ``centre`` is its start's digest."""
+    bags = (BAGGED,) if isinstance(data, Bags) else ()
+    public = () if centre is None else (PUBLIC_START,)
     return sealed(
         UnlearningCertificate(
             id="",
             created=created.isoformat(),
             method=METHOD,
             promise=_promise(settings, bool(served)),
-            data=DataSeen(data.sha256, data.rows, data.features.shape[1]),
-            parameters=_parameters(settings, process, loss, worst_epsilon(settings, process, served)),
-            assumptions=ASSUMPTIONS,
+            data=DataSeen(data.sha256, data.rows, data.width),
+            parameters=_parameters(settings, process, loss, worst_epsilon(settings, process, served))
+            | ({} if centre is None else {"centre": centre}),
+            assumptions=(*bags, *public, *ASSUMPTIONS),
             served=tuple(served),
             remaining=Unlimited(_note(settings, process)),
             gradients_spent=gradients,

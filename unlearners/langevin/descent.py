@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unlearners.bags import Bags
 from unlearners.langevin.accounting import Process
 from unlearners.losses import Array, ConvexLoss, Labels
 
-__all__ = ["Batch", "Rule", "batches", "descend", "initial_weights", "noisy_rule", "update", "with_alive"]
+__all__ = [
+    "Batch",
+    "Rule",
+    "bag_batches",
+    "batches",
+    "descend",
+    "initial_weights",
+    "noisy_rule",
+    "update",
+    "with_alive",
+]
 
 FEW = 8
 """Up to so many rows are multiplied one by one."""
@@ -24,7 +35,10 @@ CHUNK_ROWS = 2048
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What one update does: step η, convexity m, divisor b, clip M, noise's standard deviation, radius R."""
+    """What one update does: step η, convexity m, divisor b, clip M, noise's standard deviation, radius R.
+
+    The regulariser is (m/2)‖w - centre‖², the ball that of radius R around ``centre``: 0, or public weights.
+    """
 
     step: float
     convexity: float
@@ -32,14 +46,15 @@ class Rule:
     clip: float
     noise: float
     radius: float = math.inf
+    centre: Array | float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """A batch's features (slots, d) with their norms, and labels (slots,).
 
-    ``alive`` is 1 where a slot still holds its row, else 0, shape (slots, runs or 1); ``rows`` are the places
-    in the data.
+    ``alive`` is a slot's weight in the sum of gradients where it still holds its row (1, or a token's share of
+    its unit's mean), else 0, shape (slots, runs or 1); ``rows`` are the places in the data (or the units).
     """
 
     features: Array
@@ -47,12 +62,13 @@ class Batch:
     labels: Labels
     alive: Array
     rows: NDArray[np.int64]
+    shares: Array | float = 1.0
 
 
-def noisy_rule(process: Process) -> Rule:
+def noisy_rule(process: Process, centre: Array | float = 0.0) -> Rule:
     """Return the update of a noisy descent: noise N(0, 2·η·sigma²·I) at each step."""
     noise = math.sqrt(2 * process.step) * process.sigma
-    return Rule(process.step, process.convexity, process.batch, process.clip, noise, process.radius)
+    return Rule(process.step, process.convexity, process.batch, process.clip, noise, process.radius, centre)
 
 
 def update(weights: Array, batch: Batch, loss: ConvexLoss, rule: Rule, rng: np.random.Generator | None) -> Array:
@@ -61,12 +77,12 @@ def update(weights: Array, batch: Batch, loss: ConvexLoss, rule: Rule, rng: np.r
     An empty slot contributes no gradient and stays in the divisor. ``rng`` is needed where the rule has noise.
     """
     mean = _gradient_sum(weights, batch, loss, rule.clip) / rule.divisor
-    moved = weights - rule.step * (mean + rule.convexity * weights)
+    moved = weights - rule.step * (mean + rule.convexity * (weights - rule.centre))
     if rule.noise > 0:
         if rng is None:
             raise ValueError("a noisy update needs a generator")
         moved += rule.noise * rng.standard_normal(weights.shape, dtype=weights.dtype.type)
-    return _projected(moved, rule.radius)
+    return _projected(moved, rule)
 
 
 def _gradient_sum(weights: Array, batch: Batch, loss: ConvexLoss, clip: float) -> Array:
@@ -92,12 +108,13 @@ def _times(matrix: Array, rows: Array) -> Array:
     return np.stack([matrix @ row for row in rows], axis=1)
 
 
-def _projected(weights: Array, radius: float) -> Array:
-    if math.isinf(radius):
+def _projected(weights: Array, rule: Rule) -> Array:
+    if math.isinf(rule.radius):
         return weights
-    norms = np.sqrt(np.einsum("rkd,rkd->r", weights, weights))
-    scales = (radius / np.maximum(norms, radius)).astype(weights.dtype)
-    return np.asarray(weights * scales[:, None, None])
+    away = weights - rule.centre
+    norms = np.sqrt(np.einsum("rkd,rkd->r", away, away))
+    scales = (rule.radius / np.maximum(norms, rule.radius)).astype(weights.dtype)
+    return np.asarray(away * scales[:, None, None] + rule.centre)
 
 
 def batches(features: Array, labels: Labels, order: NDArray[np.int64], size: int) -> tuple[Batch, ...]:
@@ -111,10 +128,27 @@ def batches(features: Array, labels: Labels, order: NDArray[np.int64], size: int
     return tuple(Batch(features[rows], norms[rows], labels[rows], full[: len(rows)], rows) for rows in cut)
 
 
+def bag_batches(bags: Bags, order: NDArray[np.int64], size: int) -> tuple[Batch, ...]:
+    """Cut the units, in a fixed order, into batches of ``size`` units with all their tokens.
+
+    A clip below the loss's own bound would be by token: the gradient of a unit is bounded all the same.
+    """
+    norms, shares = np.linalg.norm(bags.features, axis=1), bags.shares
+    places = np.split(np.argsort(bags.units, kind="stable"), np.cumsum(bags.sizes)[:-1])
+    cut = []
+    for start in range(0, len(order), size):
+        slots = np.concatenate([places[unit] for unit in order[start : start + size]])
+        share = shares[slots][:, None]
+        cut.append(Batch(bags.features[slots], norms[slots], bags.labels[slots], share, bags.units[slots], share))
+    return tuple(cut)
+
+
 def with_alive(cut: tuple[Batch, ...], alive: NDArray[np.bool_]) -> tuple[Batch, ...]:
     """Return the same batches with other empty slots; ``alive`` is by row of the data: (n,) or (n, runs)."""
     kept = alive if alive.ndim == 2 else alive[:, None]
-    return tuple(replace(batch, alive=kept[batch.rows].astype(batch.features.dtype)) for batch in cut)
+    return tuple(
+        replace(batch, alive=kept[batch.rows].astype(batch.features.dtype) * batch.shares) for batch in cut
+    )
 
 
 def descend(

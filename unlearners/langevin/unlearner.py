@@ -13,15 +13,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from unlearners.bags import Bags
 from unlearners.certificate import Served, UnlearningCertificate
 from unlearners.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from unlearners.data import Dataset
 from unlearners.fields import field, list_of, numbers_in
 from unlearners.langevin.certificate import certify
-from unlearners.langevin.descent import batches, descend, initial_weights, noisy_rule, with_alive
+from unlearners.langevin.descent import (
+    Batch,
+    bag_batches,
+    batches,
+    descend,
+    initial_weights,
+    noisy_rule,
+    with_alive,
+)
 from unlearners.langevin.plan import Planned, plan
 from unlearners.langevin.settings import LangevinSettings
-from unlearners.losses import Array, ConvexLoss, loss_for
+from unlearners.losses import Array, ConvexLoss, Multinomial, loss_for
 from unlearners.protocol import ForgetRequest, Progress, Refused, Unlearned, silent
 
 __all__ = ["Langevin", "LangevinModel", "read_model", "write_model"]
@@ -49,33 +58,41 @@ class LangevinModel:
 class Langevin:
     """An unlearner of a linear head: ``unlearners.protocol.Unlearner[LangevinModel]``.
 
-    Data with rows of norm at most 1; deleted rows leave an empty slot in their batch (zero gradient, same
-    divisor). ``directory`` keeps the progress of a run, so that the same call goes on where a crash left it;
-    ``now`` is the clock for certificates. Raises ``Refused`` for data that violate an assumption.
+    Data with rows of norm at most 1, or units of such rows; deleted ones leave an empty slot in their batch
+    (zero gradient, same divisor). ``centre`` are public weights (outputs, d) to start from and to regularise
+    and project towards, zeros where there are none. ``directory`` keeps the progress of a run, so that the same
+    call goes on where a crash left it; ``now`` is the clock for certificates. Raises ``Refused`` for data that
+    violate an assumption.
     """
 
     name = "langevin"
 
     def __init__(
         self,
-        data: Dataset,
+        data: Dataset | Bags,
         settings: LangevinSettings,
         *,
         loss: ConvexLoss | None = None,
+        centre: Array | None = None,
         directory: Path | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         data.check_unit_rows()
         self.data, self.settings = data, settings
-        self.loss = loss_for(len(data.classes)) if loss is None else loss
+        self.loss = _loss(data) if loss is None else loss
+        if centre is not None and centre.shape != (self.loss.outputs, data.width):
+            raise ValueError(f"the centre has shape {(self.loss.outputs, data.width)}, not {centre.shape}")
+        self.centre = centre
         self.process = settings.process(data.rows, self.loss)
         self._journal = None if directory is None else directory / "progress.npz"
         self._now = now
 
     @property
     def bound_to(self) -> str:
-        """Return a digest of the data, the loss and the settings: a model trained otherwise is refused."""
+        """Return a digest of the data, the loss, the settings and the centre: a model of others is refused."""
         parts = [self.data.sha256, self.loss.name, *map(repr, sorted(self.settings.parameters().items()))]
+        if self.centre is not None:
+            parts.append(_digest(self.centre))
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def train(self, *, seed: int | None = None, progress: Progress = silent) -> LangevinModel:
@@ -87,8 +104,9 @@ class Langevin:
         begun = self._resume(key)
         used = begun.seed if begun else secrets.randbits(128) if seed is None else seed
         if begun is None:
-            shape = (1, self.loss.outputs, self.data.features.shape[1])
-            begun = _Begun(initial_weights(self.process, shape, _generator(used, START, 0)), used, 0)
+            shape = (1, self.loss.outputs, self.data.width)
+            start = initial_weights(self.process, shape, _generator(used, START, 0))
+            begun = _Begun(start + self._about, used, 0)
         alive = np.ones(self.data.rows, dtype=np.bool_)
         weights = self._run(key, begun, [(alive, self.settings.training_epochs)], 0, progress, "train")
         return LangevinModel(weights[0], used, seed is None, self.bound_to)
@@ -102,7 +120,7 @@ class Langevin:
         if not requests:
             raise ValueError("there is nothing to forget: no request was given")
         planned = plan(self.settings, self.process, model.served, requests)
-        key = _key("unlearn", self.bound_to, _digest(model), json.dumps([one.rows for one in planned]))
+        key = _key("unlearn", self.bound_to, _digest(model.weights), json.dumps([one.rows for one in planned]))
         begun = self._resume(key) or _Begun(model.weights[None], model.seed, 0)
         first_epoch = self.settings.training_epochs + sum(int(one.epochs) for one in model.served)
         weights = self._run(key, begun, self._phases(model, planned), first_epoch, progress, "unlearn")
@@ -123,6 +141,7 @@ class Langevin:
             self.process,
             self.data,
             self.loss,
+            centre=None if self.centre is None else _digest(self.centre),
             served=model.served,
             gradients=model.unlearning_gradients,
             seed=None if model.seed_drawn else model.seed,
@@ -151,9 +170,9 @@ class Langevin:
     ) -> Array:
         """Run the phases' epochs one after another, from the ``begun.done``-th on, and record each."""
         order = _generator(begun.seed, ORDER, 0).permutation(self.data.rows)
-        full = batches(self.data.features, self.data.labels, order, self.process.batch)
+        full = self._cut(order)
         total = sum(epochs for _, epochs in phases)
-        weights, rule, done, offset = begun.weights, noisy_rule(self.process), begun.done, 0
+        weights, rule, done, offset = begun.weights, noisy_rule(self.process, self._about), begun.done, 0
         for alive, epochs in phases:
             left = range(max(done, offset), offset + epochs)
             offset += epochs
@@ -165,6 +184,15 @@ class Langevin:
                 self._record(key, _Begun(weights, begun.seed, done))
                 progress(what, done, total)
         return weights
+
+    @property
+    def _about(self) -> Array | float:
+        return 0.0 if self.centre is None else self.centre
+
+    def _cut(self, order: NDArray[np.int64]) -> tuple[Batch, ...]:
+        if isinstance(self.data, Bags):
+            return bag_batches(self.data, order, self.process.batch)
+        return batches(self.data.features, self.data.labels, order, self.process.batch)
 
     def _resume(self, key: str) -> _Begun | None:
         if self._journal is None or not self._journal.exists():
@@ -227,5 +255,9 @@ def _key(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _digest(model: LangevinModel) -> str:
-    return hashlib.sha256(np.ascontiguousarray(model.weights).tobytes()).hexdigest()
+def _digest(weights: Array) -> str:
+    return hashlib.sha256(np.ascontiguousarray(weights).tobytes()).hexdigest()
+
+
+def _loss(data: Dataset | Bags) -> ConvexLoss:
+    return Multinomial(data.outputs) if isinstance(data, Bags) else loss_for(len(data.classes))

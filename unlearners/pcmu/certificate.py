@@ -88,7 +88,7 @@ def certify(
             created=created.isoformat(),
             method=METHOD,
             promise=promise_of(settings, budget),
-            data=DataSeen(task.data.sha256, task.data.rows, task.data.features.shape[1]),
+            data=DataSeen(task.data.sha256, task.data.rows, task.data.width),
             parameters=_parameters(settings, task, trained, budget, gone),
             assumptions=(UNIT_ROWS, *assumptions) if task.name.startswith("linear") else assumptions,
             served=tuple(served),

@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from unlearners.data import Dataset
+from unlearners.data import Units
 from unlearners.pcmu.codes import Array
 
 __all__ = ["OWN_ROW", "Alive", "PcmuTask"]
@@ -30,8 +30,8 @@ class PcmuTask(Protocol):
         ...
 
     @property
-    def data(self) -> Dataset:
-        """The n rows."""
+    def data(self) -> Units:
+        """The n rows, or units."""
         ...
 
     @property
