@@ -1,0 +1,113 @@
+"""A language model on disk: an ordinary Hugging Face checkpoint with its certificate. Knows no method."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils.logging import disable_progress_bar
+
+from unlearners.certificate import UnlearningCertificate
+from unlearners.checkpoint import new_directory
+
+__all__ = [
+    "CERTIFICATE_FILE",
+    "LanguageModel",
+    "fingerprint_of",
+    "load_language_model",
+    "read_certificate",
+    "save_language_model",
+]
+
+CERTIFICATE_FILE = "unlearning.json"
+
+BESIDE_WEIGHTS = (
+    *("generation_config.json", "chat_template.json", "*.jinja", "*.model"),
+    *("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"),
+)
+"""The files that are copied as they are: all that unlearning does not touch."""
+WEIGHTS = ("config.json", "*.safetensors", "*.bin")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LanguageModel:
+    """A causal language model in eval mode, its tokenizer, and the checkpoint that they came from.
+
+    ``stored`` is the type that the checkpoint keeps its numbers in; in memory they are 32 bits wide.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    source: Path
+    stored: torch.dtype
+
+    @property
+    def context(self) -> int:
+        """How many tokens a prompt and its answer may have together."""
+        return int(self.model.config.max_position_embeddings)
+
+
+def load_language_model(directory: Path, device: torch.device | str = "cpu") -> LanguageModel:
+    """Load a checkpoint with a chat template. Raises ``ValueError`` for a directory that holds none."""
+    if not (directory / "config.json").is_file():
+        raise ValueError(f"there is no model at {directory}: a checkpoint directory has a config.json")
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # bars of loading would run through the caller's own
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(directory, local_files_only=True, dtype="auto")
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"the checkpoint at {directory} cannot be loaded: {error}") from None
+    if tokenizer.chat_template is None:
+        raise ValueError(f"the tokenizer at {directory} has no chat template; give it one, or take a chat model")
+    stored = next(model.parameters()).dtype
+    whole = model.to(device=device, dtype=torch.float32).eval()  # type: ignore[call-arg]  # its wrapper hides self
+    return LanguageModel(whole, tokenizer, directory, stored)
+
+
+def save_language_model(language: LanguageModel, directory: Path, certificate: UnlearningCertificate) -> None:
+    """Write the whole checkpoint with ``unlearning.json``; it appears under its name only when it is whole.
+
+    Everything beside the weights is copied from ``source`` as it is, so that a server which loads the one loads
+    the other. Raises ``ValueError`` where the directory exists.
+    """
+    with new_directory(directory) as staging:
+        weights = {
+            name: value.detach().to("cpu", language.stored) if value.is_floating_point() else value
+            for name, value in language.model.state_dict().items()
+        }
+        before = language.model.config.dtype
+        language.model.config.dtype = language.stored
+        try:
+            language.model.save_pretrained(staging, state_dict=weights)
+        finally:
+            language.model.config.dtype = before
+        for pattern in BESIDE_WEIGHTS:
+            for file in sorted(language.source.glob(pattern)):
+                shutil.copyfile(file, staging / file.name)
+        (staging / CERTIFICATE_FILE).write_text(certificate.to_json(), encoding="utf-8")
+        staging.chmod(0o755)  # a server may run as another user
+        for file in staging.iterdir():
+            file.chmod(0o644)
+
+
+def read_certificate(directory: Path) -> UnlearningCertificate:
+    """Read the certificate beside a model. Raises ``ValueError`` where there is none that can be used."""
+    try:
+        text = (directory / CERTIFICATE_FILE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot read the certificate in {directory}: {error}") from None
+    return UnlearningCertificate.from_json(text)
+
+
+def fingerprint_of(directory: Path) -> str:
+    """Return a digest of the weights, the tokenizer and their configuration."""
+    digest = hashlib.sha256()
+    for file in sorted({file for pattern in (*WEIGHTS, *BESIDE_WEIGHTS) for file in directory.glob(pattern)}):
+        digest.update(file.name.encode())
+        with file.open("rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,156 @@
+"""`lethe unlearn` on a language model: files in, a checkpoint with its certificate out. Knows no command line."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from accelerate import Accelerator
+
+from unlearners.certificate import DataSeen, Served, UnlearningCertificate, Unlimited, sealed
+from unlearners.language.checkpoint import (
+    fingerprint_of,
+    load_language_model,
+    read_certificate,
+    save_language_model,
+)
+from unlearners.language.dialogues import Dialogue, digest_of, read_dialogues
+from unlearners.language.methods import Outcome, Prepared, Work, forget_in_memory, prepare
+from unlearners.language.pending import Pending, pending_request, work_beside, working_directory
+from unlearners.language.settings import (
+    FineTuning,
+    GradDiffSettings,
+    NoiseSettings,
+    NpoSettings,
+    RmuSettings,
+    Setting,
+    SimNpoSettings,
+    overridden,
+)
+from unlearners.promise import NothingPromised
+from unlearners.protocol import Progress, Refused, silent
+
+__all__ = ["METHODS", "Device", "default_settings", "forget_dialogues", "pending_request"]
+
+Device: TypeAlias = Literal["auto", "cpu"]
+"""``auto`` takes the accelerator that there is, else the CPU."""
+
+DEFAULTS: Mapping[str, FineTuning] = {
+    "graddiff": GradDiffSettings(),
+    "npo": NpoSettings(),
+    "simnpo": SimNpoSettings(),
+    "rmu": RmuSettings(),
+    "impair-repair": NoiseSettings(),
+}
+METHODS: tuple[str, ...] = tuple(DEFAULTS)
+
+REASON = (
+    "{method} on a language model is a heuristic. That the forgotten answers no longer come does not show that "
+    "they are gone: weigh it against other phrasings, relearning, a membership attack and quantisation"
+)
+
+
+def default_settings(method: str) -> FineTuning:
+    """Return a method's settings. Raises ``ValueError`` for a method that there is not."""
+    if method not in DEFAULTS:
+        raise ValueError(f"there is no method {method!r} for dialogues; there are {', '.join(METHODS)}")
+    return DEFAULTS[method]
+
+
+def forget_dialogues(
+    method: str,
+    model: Path,
+    forget: Path,
+    retain: Path,
+    out: Path,
+    *,
+    settings: Mapping[str, Setting] | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+    device: Device = "auto",
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> UnlearningCertificate:
+    """Make the checkpoint at ``model`` forget the dialogues of one file and keep those of another, as ``out``.
+
+    ``out`` appears only when it is whole, with its certificate. Until then the request is pending in
+    ``.NAME.work`` beside it, and after a crash the same call goes on to the same bits. Under ``accelerate
+    launch`` the processes share each batch. The certificate's features are the longest dialogue's tokens.
+    Raises ``ValueError`` (``Refused`` for data) before anything is written, and ``Diverged``.
+    """
+    chosen = overridden(default_settings(method), settings or {})
+    gone, kept = read_dialogues(forget), read_dialogues(retain)
+    check_sets(gone, kept)
+    request = Pending(method, fingerprint_of(model), digest_of(gone), digest_of(kept), chosen.parameters(), seed)
+    if out.exists():
+        return _finished(out, request)
+    accelerator = Accelerator(cpu=device == "cpu")
+    language = load_language_model(model, accelerator.device)
+    prepared = prepare(language, chosen, gone, kept, seed, accelerator)
+    work = Work(accelerator, progress, work_beside(out), request.key)
+    if not accelerator.is_main_process:
+        return _followed(prepared, work, out)
+    with working_directory(out, request):
+        accelerator.wait_for_everyone()  # the others read there what a crash left
+        outcome = forget_in_memory(prepared, work)
+        certificate = _certified(request, prepared, outcome, now())
+        save_language_model(replace(language, model=outcome.model), out, certificate)
+    accelerator.wait_for_everyone()
+    return certificate
+
+
+def check_sets(forget: Sequence[Dialogue], retain: Sequence[Dialogue]) -> None:
+    """Raise ``Refused`` unless there is something to forget and something else to keep."""
+    if not forget:
+        raise Refused("there is something to forget", "the forget file holds no dialogue")
+    if not retain:
+        raise Refused("there is something to keep", "the retain file holds no dialogue")
+    kept = {dialogue.messages: dialogue.id for dialogue in retain}
+    for dialogue in forget:
+        if dialogue.messages in kept:
+            found = f"{dialogue.id!r} to forget is {kept[dialogue.messages]!r} to keep; take it out of one file"
+            raise Refused("no dialogue is both forgotten and kept", found)
+
+
+def _followed(prepared: Prepared, work: Work, out: Path) -> UnlearningCertificate:
+    """Do a further process's share of the work, and read the certificate that the main process writes."""
+    work.accelerator.wait_for_everyone()
+    forget_in_memory(prepared, work)
+    work.accelerator.wait_for_everyone()
+    return read_certificate(out)
+
+
+def _finished(out: Path, request: Pending) -> UnlearningCertificate:
+    """Tidy up where a crash came after the checkpoint was whole; anything else that exists is refused."""
+    if pending_request(out) != request:
+        raise ValueError(f"{out} exists already; name a new directory")
+    shutil.rmtree(work_beside(out))
+    return read_certificate(out)
+
+
+def _certified(request: Pending, prepared: Prepared, outcome: Outcome, created: datetime) -> UnlearningCertificate:
+    """Say what was done, and that nothing is promised. The rows are the forget set's, then the retain set's."""
+    forget, retain = prepared.forget.encoded, prepared.retain.encoded
+    rows = len(forget) + len(retain)
+    digest = hashlib.sha256(f"{request.forget} {request.retain}".encode()).hexdigest()
+    longest = max(len(one.ids) for one in (*forget, *retain))
+    return sealed(
+        UnlearningCertificate(
+            id="",
+            created=created.isoformat(),
+            method=request.method,
+            promise=NothingPromised(REASON.format(method=request.method)),
+            data=DataSeen(digest, rows, longest),
+            parameters={**request.settings, "model": request.model},
+            assumptions=(),
+            served=(Served(tuple(range(len(forget))), outcome.gradients / rows),),
+            remaining=Unlimited("each trains the model further"),
+            gradients_spent=outcome.gradients,
+            training_gradients=0,
+            seed=request.seed,
+        )
+    )
