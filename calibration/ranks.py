@@ -41,18 +41,22 @@ def confident_rank(n: int, level: float, confidence: float) -> int:
     return int(np.searchsorted(tails, miss_probability(confidence), side="right"))
 
 
-def units_needed(level: float, confidence: float | None) -> int:
-    """Return the smallest n at which a threshold exists when no unit leaks.
+def units_needed(level: float, confidence: float | None, leaks: int = 0) -> int:
+    """Return the smallest n at which a threshold exists although ``leaks`` units have record lows below it.
 
-    Without a confidence 1 / level - 1, rounded up; with one, the smallest n with (1 - level)^n <= 1 -
-    confidence.
+    Without a confidence (leaks + 1) / level - 1, rounded up; with one, the smallest n with
+    P(Bin(n, level) <= leaks) <= 1 - confidence.
     """
     check_level(level)
+    if leaks < 0:
+        raise ValueError(f"leaks must not be negative, got {leaks!r}")
     if confidence is None:
-        return math.ceil(1 / exact(level)) - 1
+        return math.ceil((leaks + 1) / exact(level)) - 1
     check_confidence(confidence)
-    guess = math.ceil(math.log(miss_probability(confidence)) / math.log1p(-level))
-    n = max(1, guess - 1)  # the logarithms may be off by a rounding
-    while confident_rank(n, level, confidence) == 0:
-        n += 1
-    return n
+    few, many, miss = leaks, leaks + 1, miss_probability(confidence)
+    while bdtr(leaks, many, level) > miss:  # the same comparison as in ``confident_rank``
+        few, many = many, 2 * many
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (few, middle) if bdtr(leaks, middle, level) <= miss else (middle, many)
+    return many
