@@ -1,0 +1,100 @@
+"""Prometheus metrics: how many, how long, how it ended. Labels are few and fixed; topics go by no name."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from gateway.telemetry.trace import Note, SpanName, Value
+
+__all__ = ["CONTENT_TYPE", "Metrics"]
+
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+
+_REQUEST_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+_JUDGE_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0)
+_ROUNDS: Final = (1, 2, 3, 4, 5, 7, 10, 20, 50)
+
+
+class Metrics:
+    """Counts what a trace tells, in a registry of its own: two gateways in one process do not mix.
+
+    An answer's ``outcome`` is ``released``, ``blocked`` (every candidate was judged too much of a leak),
+    ``unjudged`` (a judge, the model or the deadline failed after the first candidate), ``uncertified``,
+    ``failed`` (an error went out instead of an answer) or ``cancelled`` (the client went away).
+    """
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        own = self._registry
+        self._answers = Counter("lethe_answers", "Requests by how they ended.", ["outcome"], registry=own)
+        self._answer_s = Histogram(
+            "lethe_answer_seconds", "Request to outcome.", ["outcome"], buckets=_REQUEST_S, registry=own
+        )
+        self._rounds = Histogram("lethe_rounds", "Rounds for a request.", buckets=_ROUNDS, registry=own)
+        self._generations = Counter("lethe_generations", "Answers drawn from models.", registry=own)
+        self._tokens = Counter(
+            "lethe_tokens", "Of answers by themselves, and of the loop in all.", ["of", "kind"], registry=own
+        )
+        self._generate_s = Histogram(
+            "lethe_upstream_seconds", "One call of the model.", ["result"], buckets=_REQUEST_S, registry=own
+        )
+        self._judge_s = Histogram(
+            "lethe_verifier_seconds", "Judging one candidate.", buckets=_JUDGE_S, registry=own
+        )
+        self._abstentions = Counter("lethe_verifier_abstentions", "Candidates not judged.", registry=own)
+        self._revision = Gauge("lethe_policy_revision", "Revision of the policy in force.", registry=own)
+        self._topics = Gauge("lethe_active_topics", "Topics being forgotten.", registry=own)
+        self._in_force = Gauge("lethe_certificate_in_force", "1 where a certificate applies.", registry=own)
+
+    def exposition(self) -> bytes:
+        """Write all values in the text format that Prometheus scrapes."""
+        return generate_latest(self._registry)
+
+    def policy(self, *, revision: int, active_topics: int, certified: bool) -> None:
+        """Note the policy that answers were last given under."""
+        self._revision.set(revision)
+        self._topics.set(active_topics)
+        self._in_force.set(certified)
+
+    @contextmanager
+    def span(self, name: SpanName, **known: Value) -> Iterator[Note]:
+        """Count the span when it ends. See ``Trace``."""
+        found: dict[str, Value] = dict(known)
+        began, ended = time.perf_counter(), "failed"
+        try:
+            yield found.update
+            ended = "done"
+        except asyncio.CancelledError:
+            ended = "cancelled"
+            raise
+        finally:
+            self._count(name, ended, time.perf_counter() - began, found)
+
+    def _count(self, name: SpanName, ended: str, seconds: float, found: dict[str, Value]) -> None:
+        match name:
+            case "answer":
+                outcome = str(found.get("outcome", "failed")) if ended == "done" else ended
+                self._answers.labels(outcome).inc()
+                self._answer_s.labels(outcome).observe(seconds)
+                if ended == "done":
+                    self._count_answer(found)
+            case "generate":
+                self._generate_s.labels(ended).observe(seconds)
+            case "judge":
+                self._judge_s.observe(seconds)
+                if found.get("abstained"):
+                    self._abstentions.inc()
+
+    def _count_answer(self, found: dict[str, Value]) -> None:
+        self._rounds.observe(float(found.get("rounds", 0)))
+        self._generations.inc(float(found.get("generations", 0)))
+        for of in ("answer", "loop"):
+            for kind in ("prompt", "completion"):
+                self._tokens.labels(of, kind).inc(float(found.get(f"{of}_{kind}_tokens", 0)))
