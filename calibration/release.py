@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-__all__ = ["first_released", "passes"]
+__all__ = ["Surrender", "first_released", "gives_up", "passes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Surrender:
+    """Give up at the end of round ``after`` (counted from 1) where every score so far lies above ``ceiling``."""
+
+    after: int
+    ceiling: float
+
+    def __post_init__(self) -> None:
+        if self.after < 1 or not 0.0 <= self.ceiling <= 1.0:
+            raise ValueError(f"a surrender comes after round 1 or later, with a ceiling in [0, 1], not {self}")
 
 
 def passes(score: float, threshold: float) -> bool:
@@ -18,3 +31,12 @@ def first_released(scores: Sequence[float], threshold: float) -> int | None:
         if passes(score, threshold):
             return position
     return None
+
+
+def gives_up(lowest: float, rounds: int, surrender: Surrender) -> bool:
+    """Say, at the end of a round, whether serving falls back at once instead of refining further.
+
+    ``lowest`` is the lowest score so far, ``rounds`` how many rounds were judged. Giving up can only turn an
+    answer into the fallback, so every leak bound that holds without it holds with it.
+    """
+    return rounds == surrender.after and lowest > surrender.ceiling

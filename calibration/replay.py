@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from calibration.release import first_released
+from calibration.release import Surrender, first_released, gives_up
 from calibration.trajectories import Candidate, Trajectory
 
 __all__ = [
@@ -18,12 +18,27 @@ __all__ = [
     "leaks_if_released",
     "reached_foreign",
     "released",
+    "surrendered",
 ]
 
 
-def released(trajectory: Trajectory, threshold: float) -> int | None:
+def released(trajectory: Trajectory, threshold: float, surrender: Surrender | None = None) -> int | None:
     """Return the position of the candidate that serving would have released, or None for the fallback."""
-    return first_released(trajectory.scores, threshold)
+    position = first_released(trajectory.scores, threshold)
+    if position is None or surrender is None:
+        return position
+    gone = surrendered(trajectory, surrender)
+    return None if gone is not None and position >= gone else position
+
+
+def surrendered(trajectory: Trajectory, surrender: Surrender) -> int | None:
+    """Return after how many candidates serving would have given up, had it released none; None if never."""
+    rounds = sorted({candidate.round for candidate in trajectory.candidates})
+    if len(rounds) < surrender.after:
+        return None
+    last = rounds[surrender.after - 1]
+    judged = [candidate.score for candidate in trajectory.candidates if candidate.round <= last]
+    return len(judged) if gives_up(min(judged), surrender.after, surrender) else None
 
 
 def label_of(trajectory: Trajectory, position: int) -> bool:
@@ -42,9 +57,9 @@ def leaks_if_released(trajectory: Trajectory, position: int | None) -> bool:
     return position is not None and label_of(trajectory, position)
 
 
-def leaks_at(trajectory: Trajectory, threshold: float) -> bool:
+def leaks_at(trajectory: Trajectory, threshold: float, surrender: Surrender | None = None) -> bool:
     """Say whether the answer that serving would have given leaks."""
-    return leaks_if_released(trajectory, released(trajectory, threshold))
+    return leaks_if_released(trajectory, released(trajectory, threshold, surrender))
 
 
 def reached_foreign(trajectory: Trajectory, position: int | None) -> bool:
@@ -58,11 +73,12 @@ def is_foreign(trajectory: Trajectory, candidate: Candidate) -> bool:
     return any(topic != trajectory.topic for topic in candidate.topics)
 
 
-def generations(trajectory: Trajectory, threshold: float) -> int:
+def generations(trajectory: Trajectory, threshold: float, surrender: Surrender | None = None) -> int:
     """Count the generations that serving would have paid for: every candidate of every round it began."""
-    position = released(trajectory, threshold)
+    position = released(trajectory, threshold, surrender)
     if position is None:
-        return generations_always(trajectory)
+        gone = None if surrender is None else surrendered(trajectory, surrender)
+        return generations_always(trajectory) if gone is None else gone
     last = trajectory.candidates[position].round
     return sum(candidate.round <= last for candidate in trajectory.candidates)
 
