@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from gateway.cli.failures import needing_extra
-from gateway.cli.unlearning import Out, SetOption, settings_given, tell_result, working
+from gateway.cli.unlearning import Out, SetOption, check_kinds, settings_given, tell_result, working
+from unlearners.langevin.settings import LangevinSettings
+from unlearners.pcmu.settings import PcmuSettings
 
 if TYPE_CHECKING:
     from unlearners.tabular import Method
@@ -19,6 +22,8 @@ app = typer.Typer(
     help="Train a linear head that can forget rows later, with a certificate (`lethe unlearn`).",
     no_args_is_help=True,
 )
+
+SETTINGS: Mapping[str, type] = {"langevin": LangevinSettings, "pcmu": PcmuSettings}
 
 INTERRUPTED = "interrupted; the training is kept, and the same command continues it"
 
@@ -43,6 +48,7 @@ def train(
     """Train on all rows; `lethe unlearn` with the same method forgets some of them later."""
     with working(INTERRUPTED) as progress:
         given = settings_given(settings)
+        check_kinds(given, SETTINGS[str(context.info_name)])
         with needing_extra("unlearn", "lethe train"):
             from unlearners.tabular import train_tabular  # torch: the other commands must start without it
         certificate = train_tabular(

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from gateway.cli.failures import needing_extra
-from gateway.cli.unlearning import Out, read_ids, tell_result, working
+from gateway.cli.unlearning import Out, SetOption, read_ids, settings_given, tell_result, working
 from gateway.errors import InvalidInput
 
 __all__ = ["app"]
 
-CERTIFIED = "Certified: for models made by `lethe train`"
-HEURISTIC = "Nothing is promised: for any language model"
+CERTIFIED = "Certified: for heads made by `lethe train`"
+HEURISTIC = "Nothing is promised: for any chat model"
 
 app = typer.Typer(
     help="Forget in the weights. Only langevin and pcmu promise something; the others come with a certificate "
-    "that says that nothing is promised. Whichever it is, serve the result behind the gateway's own loop.",
+    "that says that nothing is promised. The model given stays as it is; the result is a new directory.",
     no_args_is_help=True,
 )
 
-INTERRUPTED = "interrupted; the request is pending, the old model is as it was, and the same command continues"
+INTERRUPTED = "interrupted; the request is pending, the model is as it was, and the same command continues"
 
 
 def forget_rows_command(
@@ -43,9 +43,7 @@ def forget_rows_command(
             from unlearners.runs import read_recipe
             from unlearners.tabular import forget_rows
         if (method := read_recipe(model).method) != context.info_name:
-            raise InvalidInput(
-                f"{model} was trained by {method}, which alone can forget its rows: lethe unlearn {method}"
-            )
+            raise InvalidInput(f"{model} was trained by {method}: use lethe unlearn {method}")
         certificate = forget_rows(model, data, ids, out, together=not one_by_one, progress=progress)
     tell_result(
         certificate,
@@ -55,10 +53,53 @@ def forget_rows_command(
     )
 
 
-_SHORT = {
+def forget_dialogues_command(
+    context: typer.Context,
+    model: Annotated[Path, typer.Option(help="A Hugging Face checkpoint on disk, with a chat template.")],
+    forget: Annotated[Path, typer.Option(help="Dialogues to forget: .jsonl with prompt and answer, or messages.")],
+    retain: Annotated[Path, typer.Option(help="Dialogues to keep, in the same form.")],
+    out: Out,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same weights.")] = 0,
+    settings: SetOption = None,
+    device: Annotated[Literal["auto", "cpu"], typer.Option(help="auto takes a GPU where there is one.")] = "auto",
+) -> None:
+    """Forget dialogues by a heuristic: nothing is promised. The model given stays as it is."""
+    with working(INTERRUPTED) as progress:
+        given = settings_given(settings)
+        with needing_extra("unlearn", "lethe unlearn"):
+            from unlearners.language.run import forget_dialogues  # torch: the other commands start without it
+        certificate = forget_dialogues(
+            str(context.info_name),
+            model,
+            forget,
+            retain,
+            out,
+            settings=given,
+            seed=seed,
+            progress=progress,
+            device=device,
+        )
+    tell_result(
+        certificate,
+        out,
+        f"To serve it, still verified by the loop: lethe backends add NAME --model {out} --replace",
+        f"Delete {model} once it is served: it still holds what was forgotten.",
+    )
+
+
+_CERTIFIED = {
     "langevin": "Promises (epsilon, delta)-indistinguishability from retraining, for any number of requests.",
     "pcmu": "Promises the weights of retraining, or (epsilon, delta), within a budget; refused beyond it.",
 }
+_HEURISTIC = {
+    "graddiff": "Ascent on the answers to forget, descent on those to keep.",
+    "npo": "Prefers not to give the answers, held near the model as it was.",
+    "simnpo": "The same without the reference model, per token.",
+    "rmu": "Steers the hidden states of what is to be forgotten towards a random direction.",
+    "impair-repair": "Learns noise that stands for the answers, teaches refusals, then repairs.",
+}
 
-for _method, _help in _SHORT.items():
+for _method, _help in _CERTIFIED.items():
     app.command(_method, short_help=_help, rich_help_panel=CERTIFIED)(forget_rows_command)
+for _method, _help in _HEURISTIC.items():
+    app.command(_method, short_help=_help, rich_help_panel=HEURISTIC)(forget_dialogues_command)

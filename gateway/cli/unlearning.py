@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, get_type_hints
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 
 from gateway.cli.failures import refusing_bad_input, reporting_failures, telling_of_interruption
 from gateway.cli.progress import phase_bars
@@ -17,7 +18,7 @@ from unlearners.certificate import UnlearningCertificate
 from unlearners.explanation import explain
 from unlearners.fields import field, object_in
 
-__all__ = ["Out", "SetOption", "Value", "read_ids", "settings_given", "tell_result", "working"]
+__all__ = ["Out", "SetOption", "Value", "check_kinds", "read_ids", "settings_given", "tell_result", "working"]
 
 Value: TypeAlias = bool | int | float | str
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -51,6 +52,20 @@ def _value(text: str) -> Value:
     if not NUMBER.fullmatch(text):
         return text
     return int(text) if text.lstrip("+-").isdigit() else float(text)
+
+
+def check_kinds(given: Mapping[str, Value], settings: type) -> None:
+    """Raise ``InvalidInput`` for a value of another type than the dataclass ``settings`` declares for its name.
+
+    Names that it does not declare are left to those who know the method's other settings.
+    """
+    declared = get_type_hints(settings)
+    for name in given.keys() & declared.keys():
+        try:
+            TypeAdapter(declared[name]).validate_python(given[name], strict=True)
+        except ValidationError as error:
+            said = error.errors()[0]["msg"]
+            raise InvalidInput(f"--set {name}={given[name]}: {said[0].lower()}{said[1:]}") from None
 
 
 def read_ids(path: Path) -> tuple[str, ...]:

@@ -1,0 +1,111 @@
+"""`lethe train` through typer's own runner, on real files."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+
+import pytest
+
+CSV = "--data {people.csv} --label answer --id person"
+LANGEVIN = f"train langevin {CSV} --set batch=20 --set training_epochs=5"
+PCMU = "train pcmu --data {people.npz} --set variant=sampled --set steps=3 --set rate=0.1 --set threshold=0.1"
+
+
+def test_training_says_that_nothing_is_promised_yet_and_how_to_forget(terminal):
+    """The promise is about requests, and there was none."""
+    said = terminal.done(LANGEVIN + " --out {head}")
+    assert "Nothing is promised: no request has been served yet" in said
+    assert "lethe unlearn langevin --model " in said
+
+
+def test_every_setting_reaches_the_training(terminal):
+    """Numbers and texts keep their kind; dashes will do for underscores."""
+    terminal.done(
+        LANGEVIN
+        + " --out {head} --seed 5 --set epsilon=2 --set sigma=.5 --set adjacency=replacement --set radius=inf"
+        " --set most-epochs=9000"
+    )
+    certificate = terminal.certificate("head")
+    wanted = {"epsilon": 2, "sigma": 0.5, "adjacency": "replacement", "batch": 20, "training_epochs": 5}
+    wanted |= {"radius": "infinite", "most_epochs": 9000}
+    assert wanted == {name: certificate.parameters[name] for name in wanted}
+    assert (5, 60, 3) == (certificate.seed, certificate.data.rows, certificate.data.features)
+
+
+def test_the_same_seed_gives_the_same_weights(terminal):
+    """And without one they differ."""
+    for name, more in (("a", "--seed 1"), ("b", "--seed 1"), ("c", ""), ("d", "")):
+        terminal.done(f"{LANGEVIN} --out {{{name}}} {more}")
+    assert terminal.weights("a") == terminal.weights("b")
+    assert terminal.weights("c") != terminal.weights("d")
+    assert terminal.certificate("c").seed is None
+
+
+def test_the_state_is_its_owners_alone(terminal):
+    """It holds the seed, which takes the noise off."""
+    said = terminal.done(LANGEVIN + " --out {head}")
+    assert "state.npz secret" in said
+    assert "-rw-------" == stat.filemode((terminal.folder / "head" / "state.npz").stat().st_mode)
+
+
+def test_pcmu_says_its_budget_in_advance(terminal):
+    """Before any request the promise stands."""
+    said = terminal.done(PCMU + " --set sigma=0.9 --set epsilon=5 --out {coded}")
+    assert "indistinguishable from retraining, by the zcdp bound" in said
+    assert 0 < terminal.certificate("coded").remaining.rows
+
+
+def test_rows_that_are_too_long_are_refused_until_they_are_normalised(terminal):
+    """The assumption is named, and nothing is left behind; --normalise scales them."""
+    long = LANGEVIN.replace("people.csv", "long.csv") + " --out {head}"
+    before = sorted(terminal.folder.iterdir())
+    assert "(violated assumption: every row's features have norm at most 1)" in terminal.refused(long)
+    assert before == sorted(terminal.folder.iterdir())
+    terminal.done(long + " --normalise")
+    assert 60 == terminal.certificate("head").data.rows
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        (LANGEVIN + " --out {people.csv}", "exists already; name a new directory"),
+        (LANGEVIN + " --out {head} --set epsilon", "--set takes NAME=VALUE"),
+        (LANGEVIN + " --out {head} --set epsilon=1 --set epsilon=2", "names 'epsilon' twice"),
+        (LANGEVIN + " --out {head} --set epsilom=1", "no setting 'epsilom'; the settings are adjacency, batch"),
+        (LANGEVIN + " --out {head} --set epsilon=much", "--set epsilon=much: input should be a valid number"),
+        (
+            LANGEVIN + " --out {head} --set most_epochs=2.5",
+            "--set most_epochs=2.5: input should be a valid integer",
+        ),
+        (LANGEVIN + " --out {head} --set adjacency=near", "'replacement' or 'deletion'"),
+        (LANGEVIN + " --out {head} --set clip=true", "--set clip=True: input should be"),
+        (LANGEVIN + " --out {head} --set epsilon=-1", "epsilon must be a positive number"),
+        (LANGEVIN + " --out {head} --set convexity=-1", "convexity must be"),
+        (LANGEVIN.replace("batch=20", "batch=100") + " --out {head}", "too few for batches of 100"),
+        (LANGEVIN.replace("answer", "reply") + " --out {head}", "has no column 'reply'; it has person, a, b, c"),
+        (LANGEVIN.replace("--id person", "") + " --out {head}", "line 2: a feature is not a number"),
+        ("train langevin --data {none.csv} --out {head}", "none.csv"),
+        ("train langevin --data {people.txt} --out {head}", "none of .csv, .npz and .jsonl"),
+        ("train langevin --data {texts.jsonl} --out {head}", "name the backbone"),
+        (PCMU + " --out {head}", "'sigma' must be given"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_what_to_do(terminal, command, complaint):
+    """Exit code 2, and no directory."""
+    assert complaint in terminal.refused(command)
+    assert not (terminal.folder / "head").exists()
+    assert not list(terminal.folder.glob(".*"))
+
+
+def test_without_the_extra_the_command_names_it():
+    """Where torch cannot be imported, help works and training says what to install."""
+    code = "import sys; sys.modules['torch'] = None; from gateway.cli import main; main()"
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+
+    assert 0 == run("train", "langevin", "--help").returncode
+    refused = run("train", "langevin", "--data", "x.csv", "--out", "y")
+    assert (2, True) == (refused.returncode, "pip install 'lethe-gateway[unlearn]'" in refused.stderr)
