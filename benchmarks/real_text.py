@@ -122,7 +122,7 @@ async def answer(gateway: Gateway, row: Row, certificate: Certificate) -> Outcom
     threshold = certificate.threshold
     rule = Closed("infeasible") if threshold is None else Bounded(threshold, certificate.id)
     request = ChatRequest(MODEL, ({"role": "user", "content": row.question},))
-    return await gateway.guard.answer(request, policy, rule)
+    return await gateway.guard.answer(gateway.upstream, request, policy, rule)
 
 
 def text_of(outcome: Outcome) -> str:

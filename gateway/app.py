@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI
 from pydantic import SecretStr
 
 import gateway
-from gateway.errors import InvalidInput, LetheError, Unauthenticated
+from gateway.clients import ANYONE, Client
+from gateway.errors import LetheError
 from gateway.guard.loop import Guard, Outcome, Released
-from gateway.guard.policy import Bounded, Closed, Panel, ReleaseRule, ZeroEvidence
+from gateway.guard.policy import Bounded, Closed, Open, Panel, ReleaseRule, ZeroEvidence
 from gateway.guard.trajectory import LoopPlan
 from gateway.http.admin import CertificateState, admin_router
 from gateway.http.answers import answers_router
+from gateway.http.clients import client_check, present_client
 from gateway.http.health import health_router
 from gateway.http.middleware import BodyLimit, RequestId
 from gateway.http.models import models_router
 from gateway.http.problems import install_problem_handlers, problem_body
 from gateway.logs import Report, keep_silent
-from gateway.policies import Exceptions, Policies
+from gateway.opening import Backends, open_upstream
+from gateway.policies import Exceptions, Policies, Served
 from gateway.settings import Settings
-from gateway.store.records import Fallback, PolicyRecord
+from gateway.store.records import Fallback, Place
 from gateway.store.store import Store
-from gateway.upstream.openai import OpenAIUpstream, Timeouts
-from gateway.upstream.protocol import Capabilities, ChatRequest, Upstream
+from gateway.upstream.protocol import ChatRequest, Upstream
+from gateway.upstream.routing import Opener, Routing
 from verifiers.claims import Claims
 from verifiers.facts import Facts
 from verifiers.lexical import Lexical
 from verifiers.protocol import Verifier
 from verifiers.verbatim import Verbatim
 
-__all__ = ["Gateway", "create_app", "loop_plan", "open_gateway", "open_upstream", "verifier_panel"]
+__all__ = ["Gateway", "create_app", "loop_plan", "open_gateway", "verifier_panel"]
 
 _VERIFIERS: Final[Mapping[str, type[Lexical] | type[Facts] | type[Claims] | type[Verbatim]]] = {
     "lexical": Lexical,
@@ -50,28 +52,37 @@ class Gateway:
     """The parts of one running gateway."""
 
     settings: Settings
-    upstream: Upstream
+    upstream: Routing[Place]
     store: Store
     policies: Policies
     guard: Guard
     plan: LoopPlan
     report: Report
 
-    async def ask(self, request: ChatRequest) -> Outcome:
-        """Answer a request under the policy of this moment."""
-        policy, rule = await self.policies.now(request.model)
-        outcome = await self.guard.answer(request, policy, rule)
+    async def ask(self, request: ChatRequest, client: Client = ANYONE) -> Outcome:
+        """Answer a request under the policy of this moment, by the client's backend if its key has one."""
+        pinned = client.backend is not None
+        async with self.policies.serving(client.backend or request.model, pinned=pinned) as served:
+            outcome = await self.guard.answer(served.upstream, request, served.policy, served.rule)
+            self._tell(outcome, served, client)
+            return outcome
+
+    def _tell(self, outcome: Outcome, served: Served, client: Client) -> None:
         self.report(
             "answered",
             {
                 "outcome": "released" if isinstance(outcome, Released) else outcome.reason,
-                "rule": type(rule).__name__.lower(),
-                "revision": policy.revision,
+                "rule": type(served.rule).__name__.lower(),
+                "revision": served.policy.revision,
                 "rounds": outcome.rounds,
                 "generations": outcome.generations,
+                "key": client.key,
             },
         )
-        return outcome
+
+    async def models(self, client: Client) -> tuple[str, ...]:
+        """Name what the client can ask for: all models, or the one that its key is for."""
+        return await self.upstream.models() if client.backend is None else (client.backend,)
 
     async def readiness(self) -> Mapping[str, str]:
         """Name each thing that answers depend on, and what is wrong with it (empty: nothing)."""
@@ -82,31 +93,31 @@ class Gateway:
         except LetheError as error:
             found["upstream"] = str(error)
         try:
-            rules = await self._rules(models)
+            rules = [(await self.policies.now(model))[1] for model in models]
             closed = [rule.reason for rule in rules if isinstance(rule, Closed)]
             found["certificate"] = closed[0] if rules and len(closed) == len(rules) else ""
         except LetheError as error:
             found["store"] = str(problem_body(error)["error"]["message"])
         return found
 
-    async def _rules(self, models: Sequence[str]) -> list[ReleaseRule]:
-        return [(await self.policies.now(model))[1] for model in models]
-
-    async def certificate_state(self, record: PolicyRecord) -> CertificateState:
-        """Say for the operator which certificate is active, and whether answers go out under it."""
-        id_ = None if record.certificate is None else str(record.certificate.get("id"))
+    async def certificate_states(self) -> Mapping[str, CertificateState]:
+        """Say for the operator, of each model, which certificate covers it and whether answers go out."""
         try:
-            rules = await self._rules(await self.upstream.models())
+            return {model: _state((await self.policies.now(model))[1]) for model in await self.upstream.models()}
         except LetheError as error:
-            return CertificateState(id_, f"not checked: {problem_body(error)['error']['message']}")
-        if any(isinstance(rule, Bounded) for rule in rules):
-            return CertificateState(id_, "in force")
-        for rule in rules:
-            if isinstance(rule, Closed):
-                return CertificateState(id_, rule.reason)
-            if isinstance(rule, ZeroEvidence):
-                return CertificateState(id_, f"{rule.reason}; what has no trace goes out, with no promise")
-        return CertificateState(id_, "not needed: no topic is active")
+            return {"": CertificateState(None, f"not checked: {problem_body(error)['error']['message']}")}
+
+
+def _state(rule: ReleaseRule) -> CertificateState:
+    match rule:
+        case Bounded(_, certificate_id):
+            return CertificateState(certificate_id, "in force")
+        case Closed(reason):
+            return CertificateState(None, reason)
+        case ZeroEvidence(reason):
+            return CertificateState(None, f"{reason}; what has no trace goes out, with no promise")
+        case Open():
+            return CertificateState(None, "not needed: no topic is active")
 
 
 @asynccontextmanager
@@ -114,85 +125,61 @@ async def open_gateway(
     settings: Settings,
     *,
     upstream: Upstream | None = None,
+    opener: Opener[Place] | None = None,
     report: Report = keep_silent,
     create: bool = True,
 ) -> AsyncIterator[Gateway]:
-    """Open the store and the model, and close them in the end. ``upstream`` replaces the configured one.
+    """Open the store and the models, and close them in the end. ``upstream`` replaces the configured one.
 
-    ``create`` begins a database where there is none.
+    Backends are opened from the first request on, or by ``gateway.upstream.settled``, by ``opener`` where it is
+    given. ``create`` begins a database where there is none.
     """
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.database, create=create)
         stack.push_async_callback(store.aclose)
-        model = upstream or open_upstream(settings)
-        stack.push_async_callback(model.aclose)
+        routing = Routing(upstream or open_upstream(settings), opener or Backends(settings))
+        stack.push_async_callback(routing.aclose)
         plan = loop_plan(settings)
-        exceptions = Exceptions(settings.without_certificate, settings.strictest_threshold)
         policies = Policies(
             store,
-            model,
+            routing,
             verifier_panel(settings),
             plan,
-            exceptions,
+            Exceptions(settings.without_certificate, settings.strictest_threshold),
             verify_timeout_s=settings.verify_timeout_s,
+            api_key=_secret(settings.api_key),
         )
-        fallback = Fallback(settings.fallback, settings.fallback_text)
-        yield Gateway(settings, model, store, policies, Guard(model, plan, fallback), plan, report)
+        guard = Guard(plan, Fallback(settings.fallback, settings.fallback_text))
+        yield Gateway(settings, routing, store, policies, guard, plan, report)
 
 
 def create_app(parts: Gateway) -> FastAPI:
     """Put the parts behind their routes."""
     settings = parts.settings
     app = FastAPI(title="Lethe", version=gateway.__version__, docs_url=None, redoc_url=None)
-    client = [Depends(_client_key(settings))]
+    client = [Depends(client_check(parts.policies.client))]
+
+    async def ask(request: ChatRequest) -> Outcome:
+        return await parts.ask(request, present_client())
+
     app.include_router(
-        answers_router(parts.ask, keep_alive_s=settings.keep_alive_s, disclosed=settings.disclose),
+        answers_router(ask, keep_alive_s=settings.keep_alive_s, disclosed=settings.disclose),
         dependencies=client,
     )
-    app.include_router(models_router(parts.upstream), dependencies=client)
-    app.include_router(health_router(parts.readiness))
+    app.include_router(models_router(parts.models), dependencies=client)
+    app.include_router(health_router(parts.readiness, parts.upstream.problems))
     app.include_router(
-        admin_router(parts.store, admin_key=_secret(settings.admin_key), certificate_check=parts.certificate_state)
+        admin_router(
+            parts.store,
+            admin_key=_secret(settings.admin_key),
+            certificate_states=parts.certificate_states,
+            problems=parts.upstream.problems,
+        )
     )
     install_problem_handlers(app, parts.report)
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)
     app.add_middleware(RequestId)
     return app
-
-
-def open_upstream(settings: Settings) -> Upstream:
-    """Connect to the configured model. Raises ``InvalidInput`` if there is none, or it cannot be loaded."""
-    if settings.upstream_url is not None:
-        return OpenAIUpstream(
-            settings.upstream_url,
-            api_key=_secret(settings.upstream_key),
-            timeouts=Timeouts(
-                connect_s=settings.connect_timeout_s,
-                read_s=settings.read_timeout_s,
-                write_s=settings.write_timeout_s,
-                pool_s=settings.pool_timeout_s,
-            ),
-            capabilities=Capabilities(
-                several_choices=settings.upstream_several_choices,
-                banned_words=settings.upstream_bad_words,
-            ),
-        )
-    if settings.model_dir is not None:
-        # torch is an optional extra, and the serving path must not load it for a remote model.
-        try:
-            from gateway.upstream.transformers import Batching, TransformersUpstream
-        except ImportError as error:
-            raise InvalidInput(
-                f"a model in this process needs the extra `local`, which is not installed ({error}): "
-                "pip install 'lethe-gateway[local]'"
-            ) from error
-        return TransformersUpstream(
-            settings.model_dir,
-            name=settings.model_name or settings.model_dir.name,
-            threads=settings.model_threads,
-            batching=Batching(rows=settings.max_batch),
-        )
-    raise InvalidInput("no model to stand before: set LETHE_UPSTREAM_URL, or LETHE_MODEL_DIR")
 
 
 def verifier_panel(settings: Settings) -> Panel:
@@ -215,17 +202,6 @@ def loop_plan(settings: Settings) -> LoopPlan:
         deadline_s=settings.deadline_s,
         most_prompt_chars=settings.max_prompt_chars,
     )
-
-
-def _client_key(settings: Settings) -> Callable[[Request], None]:
-    expected = _secret(settings.api_key)
-
-    def check(request: Request) -> None:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if expected is not None and not secrets.compare_digest(given.encode(), expected.encode()):
-            raise Unauthenticated("the API key is missing or wrong; send it as a bearer token")
-
-    return check
 
 
 def _secret(value: SecretStr | None) -> str | None:

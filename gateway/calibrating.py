@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from gateway.guard.policy import Policy
 from gateway.guard.prompts import Prompt, PromptSet
 from gateway.guard.recording import Oracle, Progress, Recorder
 from gateway.guard.trajectory import Step, walk
+from gateway.policies import Subject
 
-__all__ = ["Wish", "calibrate"]
+__all__ = ["Wish", "by_forbidden_strings", "calibrate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,15 @@ async def calibrate(
     Raises ``InvalidInput`` for a file of other bindings, where no topic is active, and, after recording, where
     labels are missing; ``UpstreamError`` if the model fails.
     """
-    policy = await gateway.policies.for_calibration()
-    _check(prompts, policy)
-    recorder = Recorder(
-        walk=_Walking(gateway, policy, model),
-        oracle=oracle or _by_forbidden_strings(prompts),
-        bindings=gateway.policies.bindings(policy, model, prompts.fingerprint),
-        concurrency=concurrency,
-    )
-    recording = await recorder.record(prompts, trajectories, progress)
+    async with gateway.policies.for_calibration(model) as subject:
+        _check(prompts, subject.policy)
+        recorder = Recorder(
+            walk=_Walking(gateway, subject, model),
+            oracle=oracle or by_forbidden_strings(prompts),
+            bindings=replace(subject.bindings, prompts=prompts.fingerprint),
+            concurrency=concurrency,
+        )
+        recording = await recorder.record(prompts, trajectories, progress)
     try:
         if labels is not None:
             recording = apply_labels(recording, labels)
@@ -84,11 +85,11 @@ class _Walking:
     """Takes a prompt through the gateway's loop under one policy, without stopping."""
 
     gateway: Gateway
-    policy: Policy
+    subject: Subject
     model: str
 
     def __call__(self, prompt: Prompt) -> AsyncIterator[Step]:
-        return walk(self.gateway.upstream, self.gateway.plan, prompt.request(self.model), self.policy)
+        return walk(self.subject.upstream, self.gateway.plan, prompt.request(self.model), self.subject.policy)
 
 
 def _check(prompts: PromptSet, policy: Policy) -> None:
@@ -102,7 +103,8 @@ def _check(prompts: PromptSet, policy: Policy) -> None:
             )
 
 
-def _by_forbidden_strings(prompts: PromptSet) -> Oracle:
+def by_forbidden_strings(prompts: PromptSet) -> Oracle:
+    """Label by the prompts' own forbidden strings. Raises ``InvalidInput`` for one without a letter or digit."""
     try:
         references = {
             prompt.id: ForbiddenStrings.of(prompt.forbidden)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from calibration.certificate import Certificate
 from calibration.trajectories import Bindings
 from gateway.certificates import stored_certificate
-from gateway.errors import InvalidInput
-from gateway.guard.policy import Closed, Panel, Policy, ReleaseRule, decide_rule
+from gateway.clients import Client, KeyRing, key_digest
+from gateway.errors import InvalidInput, UpstreamUnreachable
+from gateway.guard.policy import NONE_ACTIVE, Closed, Open, Panel, Policy, ReleaseRule, decide_rule
 from gateway.guard.trajectory import LoopPlan
+from gateway.store.records import Place, PolicyRecord
 from gateway.store.store import Store
 from gateway.upstream.protocol import Upstream
+from gateway.upstream.routing import Fleet, Routing, Wanted, generator_fingerprint
 
-__all__ = ["Exceptions", "InForce", "Policies"]
+__all__ = ["Exceptions", "InForce", "Policies", "Served", "Subject"]
 
-_MOST_RULES: Final = 256
+_MOST_SERVED: Final = 256
+_MOST_PREPARED: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +35,60 @@ class Exceptions:
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
-    """One revision of the policy with its certificate, and what has to hold for each model's answers."""
+class Served:
+    """All that one request needs: who answers it, what is forgotten, and what has to hold for an answer."""
 
+    upstream: Upstream
     policy: Policy
-    certificate: Certificate | None
+    rule: ReleaseRule
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a calibration records, and the names of everything that it depends on, the prompts aside."""
+
+    upstream: Upstream
+    policy: Policy
+    bindings: Bindings
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """One revision of the store over one fleet of models, and what was worked out from them so far.
+
+    ``prepared`` are policies by the ids of their indexed topics: certificates of other topics need others.
+    """
+
+    record: PolicyRecord
+    certificates: tuple[Certificate, ...]
     unreadable: str | None
-    rules: dict[str, ReleaseRule] = field(default_factory=dict)
+    keys: KeyRing
+    fleet: Fleet
+    prepared: dict[frozenset[str], Policy]
+    served: dict[str, Served] = field(default_factory=dict)
+
+    @property
+    def active(self) -> frozenset[str]:
+        """The ids of the topics that are being forgotten."""
+        return frozenset(topic.topic.id for topic in self.record.active_topics)
+
+    def indexed(self, certificate: Certificate | None) -> frozenset[str]:
+        """The ids of the active topics, and of those that are there of the certificate's."""
+        if certificate is None:
+            return self.active
+        known = {topic.topic.id for topic in self.record.topics}
+        return self.active | (certificate.bindings.topics.keys() & known)
+
+    def routes(self, model: str, topic_ids: frozenset[str]) -> dict[str, Upstream]:
+        """Give the backends of these topics; none for a model that is a backend itself."""
+        if model in self.fleet.backends:
+            return {}
+        return {
+            topic_id: self.fleet.backends[backend.name]
+            for backend in self.record.backends
+            for topic_id in backend.topics
+            if topic_id in topic_ids
+        }
 
 
 class Policies:
@@ -45,95 +97,169 @@ class Policies:
     def __init__(
         self,
         store: Store,
-        upstream: Upstream,
+        routing: Routing[Place],
         panel: Panel,
         plan: LoopPlan,
         exceptions: Exceptions,
         *,
         verify_timeout_s: float,
+        api_key: str | None = None,
     ) -> None:
         self._store = store
-        self._upstream = upstream
+        self._routing = routing
         self._panel = panel
         self._plan = plan
         self._exceptions = exceptions
         self._verify_timeout_s = verify_timeout_s
-        self._lock = asyncio.Lock()
+        self._api_key_digest = None if api_key is None else key_digest(api_key)
+        self._reading = asyncio.Lock()
+        self._preparing = asyncio.Lock()
         self._now: InForce | None = None
 
-    async def now(self, model: str) -> tuple[Policy, ReleaseRule]:
-        """Give the policy as the store has it now, and the rule for answers of ``model``.
+    @asynccontextmanager
+    async def serving(self, model: str, *, pinned: bool = False) -> AsyncIterator[Served]:
+        """Give what a request for ``model`` needs, as the store has it now, and keep it open inside the block.
 
-        Raises ``StoreError`` where the store cannot be asked: nothing may go out then.
+        ``pinned`` says that a key has decided for this backend: without it, no other model answers. Raises
+        ``StoreError`` where the store cannot be asked, ``UpstreamUnreachable`` where the backend has gone.
         """
         in_force = await self._in_force()
-        rule = in_force.rules.get(model) or self._rule(in_force, model)
-        if len(in_force.rules) < _MOST_RULES:  # the model's name is the client's to invent
-            in_force.rules[model] = rule
-        return in_force.policy, rule
+        with self._routing.held(in_force.fleet):
+            if pinned and model not in in_force.fleet.backends:
+                raise UpstreamUnreachable("the model of this key is not available")
+            yield await self._served(in_force, model)
 
-    async def for_calibration(self) -> Policy:
-        """Give the policy of the active topics alone, whose judges take the time that they need.
+    async def now(self, model: str) -> tuple[Policy, ReleaseRule]:
+        """Give the policy as it is now, and the rule for answers of ``model``: for onlookers."""
+        async with self.serving(model) as served:
+            return served.policy, served.rule
 
-        A verdict that comes too late while serving lets nothing out; one that was cut off while calibrating
-        would hide what comes after it.
+    async def client(self, key: str) -> Client:
+        """Find who sends this key ("" for none). Raises ``Unauthenticated``, and ``StoreError``."""
+        return (await self._in_force()).keys.client(key)
+
+    @asynccontextmanager
+    async def for_calibration(self, model: str) -> AsyncIterator[Subject]:
+        """Give the active topics and the models as they are now, and keep these open inside the block.
+
+        Its judges take the time that they need: a verdict that comes too late while serving lets nothing out;
+        one that was cut off while calibrating would hide what comes after it.
         """
-        record = await self._store.policy()
-        return await asyncio.to_thread(
-            Policy.prepare, record.revision, record.topics, self._panel, verify_timeout_s=None
-        )
+        await self._in_force()
+        await self._routing.settled()
+        in_force = await self._in_force()
+        with self._routing.held(in_force.fleet) as fleet:
+            record = in_force.record
+            policy = await asyncio.to_thread(
+                Policy.prepare, record.revision, record.topics, self._panel, verify_timeout_s=None
+            )
+            policy = replace(policy, routes=in_force.routes(model, in_force.active))
+            asked = fleet.serving(model)
+            yield Subject(asked, policy, self.bindings(asked, policy, model))
 
-    def bindings(self, policy: Policy, model: str, prompts: str = "") -> Bindings:
-        """Name everything that a certificate for ``model`` under ``policy`` depends on."""
+    def bindings(self, asked: Upstream, policy: Policy, model: str) -> Bindings:
+        """Name everything that a certificate for ``model`` under ``policy`` depends on, the prompts aside."""
         return Bindings(
-            generator=self._upstream.fingerprint(model),
+            generator=generator_fingerprint(asked, model, policy.routes),
             verifier=self._panel.fingerprint,
             topics=policy.fingerprints,
-            refinement=self._plan.refinement_fingerprint(self._upstream.capabilities),
+            refinement=self._plan.refinement_fingerprint(asked.capabilities),
             decoding=self._plan.decoding_fingerprint,
             rounds=self._plan.rounds,
-            prompts=prompts,
         )
 
     async def _in_force(self) -> InForce:
-        if self._now is None or self._store.revision_changed():
-            async with self._lock:
-                if self._now is None or self._store.revision_changed():
+        """Follow the store and the fleet. Does not wait after the last look: what it gives is the newest."""
+        now = self._now
+        if now is None or self._store.revision_changed():
+            async with self._reading:
+                now = self._now
+                if now is None or self._store.revision_changed():
                     self._now = None  # a read that fails must not leave the old policy in force
-                    self._now = await self._read()
-        return self._now
+                    self._now = now = await self._read(now)
+        if now.fleet is not self._routing.fleet:
+            self._now = now = replace(now, fleet=self._routing.fleet, served={})
+        return now
 
-    async def _read(self) -> InForce:
+    async def _read(self, before: InForce | None) -> InForce:
         record = await self._store.snapshot()
-        certificate, unreadable = _certificate(record.certificate)
-        # Indexes of many topics take a while to build; requests that wait for them wait outside the loop.
-        policy = await asyncio.to_thread(
-            Policy.prepare,
-            record.revision,
-            record.topics,
-            self._panel,
-            calibrated=certificate.bindings.topics if certificate else (),
-            verify_timeout_s=self._verify_timeout_s,
-        )
-        return InForce(policy, certificate, unreadable)
+        self._routing.follow({one.name: Wanted(one.place, one.fingerprint) for one in record.backends})
+        certificates, unreadable = _certificates(record.certificates)
+        prepared: dict[frozenset[str], Policy] = {}
+        if before is not None and before.record.topics == record.topics:
+            prepared = {ids: replace(p, revision=record.revision) for ids, p in before.prepared.items()}
+        keys = KeyRing(record.keys, self._api_key_digest)
+        return InForce(record, certificates, unreadable, keys, self._routing.fleet, prepared)
 
-    def _rule(self, in_force: InForce, model: str) -> ReleaseRule:
-        if in_force.unreadable is not None and in_force.policy.topics:
-            return Closed(in_force.unreadable)
-        return decide_rule(
-            in_force.policy,
-            in_force.certificate,
-            self.bindings(in_force.policy, model),
+    async def _served(self, in_force: InForce, model: str) -> Served:
+        served = in_force.served.get(model)
+        if served is None:
+            served = await self._decided(in_force, model)
+            if len(in_force.served) < _MOST_SERVED:  # the model's name is the client's to invent
+                in_force.served[model] = served
+        return served
+
+    async def _decided(self, in_force: InForce, model: str) -> Served:
+        asked = in_force.fleet.serving(model)
+        asked.fingerprint(model)  # raises for a model that there is not
+        if not in_force.active:
+            return Served(asked, Policy(in_force.record.revision, {}, {}, None), Open())
+        certificate, otherwise = self._certificate(in_force, asked, model)
+        indexed = in_force.indexed(certificate)
+        policy = replace(await self._prepared(in_force, indexed), routes=in_force.routes(model, indexed))
+        if in_force.unreadable is not None:
+            return Served(asked, policy, Closed(in_force.unreadable))
+        rule = decide_rule(
+            policy,
+            certificate,
+            self.bindings(asked, policy, model),
             without_certificate=self._exceptions.without_certificate,
             strictest=self._exceptions.strictest_threshold,
+            otherwise=otherwise,
         )
+        return Served(asked, policy, rule)
+
+    def _certificate(self, in_force: InForce, asked: Upstream, model: str) -> tuple[Certificate | None, str]:
+        """Find the newest certificate that was made of this generator, or say why there is none.
+
+        A single certificate is given even so: how it does not fit says more.
+        """
+        certificates = in_force.certificates
+        for certificate in certificates:
+            routes = in_force.routes(model, in_force.indexed(certificate))
+            if generator_fingerprint(asked, model, routes) == certificate.bindings.generator:
+                return certificate, ""
+        if len(certificates) < 2:
+            return next(iter(certificates), None), NONE_ACTIVE
+        words = (
+            f"none of the {len(certificates)} active certificates is for this model: calibrate with its --model"
+        )
+        return None, words
+
+    async def _prepared(self, in_force: InForce, indexed: frozenset[str]) -> Policy:
+        """Build a policy's indexes, which may take a while, outside the event loop and once."""
+        async with self._preparing:
+            known = in_force.prepared.get(indexed)
+            if known is not None:
+                return known
+            record = in_force.record
+            policy = await asyncio.to_thread(
+                Policy.prepare,
+                record.revision,
+                record.topics,
+                self._panel,
+                calibrated=indexed,
+                verify_timeout_s=self._verify_timeout_s,
+            )
+            if len(in_force.prepared) >= _MOST_PREPARED:
+                in_force.prepared.pop(next(iter(in_force.prepared)))
+            in_force.prepared[indexed] = policy
+            return policy
 
 
-def _certificate(body: Mapping[str, Any] | None) -> tuple[Certificate | None, str | None]:
-    """Read a stored certificate; one that cannot be read closes the gateway, whatever the exceptions say."""
-    if body is None:
-        return None, None
+def _certificates(bodies: tuple[Mapping[str, Any], ...]) -> tuple[tuple[Certificate, ...], str | None]:
+    """Read the stored certificates; one that cannot be read closes the gateway, whatever the exceptions say."""
     try:
-        return stored_certificate(body), None
+        return tuple(stored_certificate(body) for body in bodies), None
     except InvalidInput as error:
-        return None, str(error)
+        return (), str(error)

@@ -61,33 +61,32 @@ Outcome: TypeAlias = Released | FellBack
 class Guard:
     """Answers requests so that nothing goes out which the release rule does not pass."""
 
-    def __init__(self, upstream: Upstream, plan: LoopPlan, default_fallback: Fallback) -> None:
-        self._upstream = upstream
+    def __init__(self, plan: LoopPlan, default_fallback: Fallback) -> None:
         self._plan = plan
         self._default_fallback = default_fallback
 
-    async def answer(self, request: ChatRequest, policy: Policy, rule: ReleaseRule) -> Outcome:
-        """Answer one request under one policy.
+    async def answer(self, upstream: Upstream, request: ChatRequest, policy: Policy, rule: ReleaseRule) -> Outcome:
+        """Answer one request under one policy, by ``upstream`` unless the policy routes a topic elsewhere.
 
         Each of ``request.n`` choices goes through a loop of its own: a certificate bounds one answer. Raises
         ``UpstreamError`` where not even a first candidate could be had; whatever fails later is answered by
         the fallback.
         """
         if request.n > 1 and not isinstance(rule, Open):
-            each = (self.answer(one, policy, rule) for one in _one_by_one(request))
+            each = (self.answer(upstream, one, policy, rule) for one in _one_by_one(request))
             return _together(await asyncio.gather(*each))
         match rule:
             case Open():
-                return await self._unguarded(request, rule)
+                return await self._unguarded(upstream, request, rule)
             case Closed(reason):
                 return self._fall_back(request, policy, rule, None, "uncertified", reason)
             case Bounded(threshold):
-                return await self._guarded(request, policy, rule, threshold)
+                return await self._guarded(upstream, request, policy, rule, threshold)
             case ZeroEvidence():
-                return await self._guarded(request, policy, rule, _ABOVE_ZERO)
+                return await self._guarded(upstream, request, policy, rule, _ABOVE_ZERO)
 
-    async def _unguarded(self, request: ChatRequest, rule: ReleaseRule) -> Outcome:
-        completion = await self._upstream.complete(request)
+    async def _unguarded(self, upstream: Upstream, request: ChatRequest, rule: ReleaseRule) -> Outcome:
+        completion = await upstream.complete(request)
         return Released(
             choices=completion.choices,
             model=completion.model,
@@ -98,12 +97,14 @@ class Guard:
             rule=rule,
         )
 
-    async def _guarded(self, request: ChatRequest, policy: Policy, rule: ReleaseRule, threshold: float) -> Outcome:
+    async def _guarded(
+        self, upstream: Upstream, request: ChatRequest, policy: Policy, rule: ReleaseRule, threshold: float
+    ) -> Outcome:
         last: Candidate | None = None
         try:
             async with (
                 asyncio.timeout(self._plan.deadline_s),
-                aclosing(walk(self._upstream, self._plan, request, policy)) as steps,
+                aclosing(walk(upstream, self._plan, request, policy)) as steps,
             ):
                 async for step in steps:
                     if isinstance(step, Ended):

@@ -7,18 +7,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
 
 from calibration.certificate import Applies, Certificate, Mismatch, applies_to
 from calibration.trajectories import Bindings
 from gateway.guard.screen import Screen
 from gateway.store.records import ForgetTopic
+from gateway.upstream.protocol import Upstream
 from verifiers.combine import Worst, about
 from verifiers.protocol import Judge, Verifier
 
-__all__ = ["Bounded", "Closed", "Open", "Panel", "Policy", "ReleaseRule", "ZeroEvidence", "decide_rule"]
+__all__ = [
+    "NONE_ACTIVE",
+    "Bounded",
+    "Closed",
+    "Open",
+    "Panel",
+    "Policy",
+    "ReleaseRule",
+    "ZeroEvidence",
+    "decide_rule",
+]
+
+NONE_ACTIVE: Final = "no certificate is active: run `lethe calibrate`, then `lethe certificate activate`"
+"""Why nothing goes out where there is no certificate at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +90,15 @@ class Policy:
     ``indexed`` are the fingerprints of all topics that the verifiers were prepared with: the active ones, and
     those that the certificate in force was calibrated with. How rare a word is, and so what it scores, depends
     on all of these, so switching one of them off must not change the index, only whose evidence counts.
+    ``routes`` are the backends in whose hands a conversation about a topic is; none where a key or a model's
+    name has decided already.
     """
 
     revision: int
     topics: Mapping[str, ForgetTopic]
     indexed: Mapping[str, str]
     screen: Screen | None
+    routes: Mapping[str, Upstream] = field(default_factory=dict)
 
     @classmethod
     def prepare(
@@ -118,6 +136,18 @@ class Policy:
         """The active topics' fingerprints, as a certificate binds them."""
         return {id_: self.indexed[id_] for id_ in self.topics}
 
+    def route(self, touched: Collection[str]) -> Upstream | None:
+        """Give the backend for a conversation that touches these active topics, if one of them is routed.
+
+        Where they are routed apart, the backend of most of them answers; of equals, the one whose fingerprint
+        comes first, so that nothing decides that a certificate does not bind. One that is not available is no
+        reason to take another.
+        """
+        found = [(self.routes[id_].fingerprint(""), self.routes[id_]) for id_ in touched if id_ in self.routes]
+        votes = Counter(fingerprint for fingerprint, _ in found)
+        best = min(found, key=lambda one: (-votes[one[0]], one[0]), default=None)
+        return None if best is None else best[1]
+
 
 def decide_rule(
     policy: Policy,
@@ -126,15 +156,16 @@ def decide_rule(
     *,
     without_certificate: Literal["fallback", "zero-evidence"],
     strictest: float | None,
+    otherwise: str = NONE_ACTIVE,
 ) -> ReleaseRule:
     """Say what must hold for an answer to go out under this policy.
 
     ``strictest`` is a threshold by which the operator tightens the certificate's (a stricter one is always
-    valid).
+    valid). ``otherwise`` is why there is no certificate, where there is none.
     """
     if not policy.topics:
         return Open()
-    match _fit(policy, certificate, bindings):
+    match Closed(otherwise) if certificate is None else _fit(policy, certificate, bindings):
         case Bounded(threshold, certificate_id) if strictest is not None and strictest < threshold:
             if certificate is not None and not certificate.may_tighten:
                 return Closed("strictest_threshold is set, but this certificate covers its own threshold alone")
@@ -147,9 +178,7 @@ def decide_rule(
             return closed
 
 
-def _fit(policy: Policy, certificate: Certificate | None, bindings: Bindings) -> Bounded | Closed:
-    if certificate is None:
-        return Closed("no certificate is active: run `lethe calibrate`, then `lethe certificate activate`")
+def _fit(policy: Policy, certificate: Certificate, bindings: Bindings) -> Bounded | Closed:
     match applies_to(certificate, bindings):
         case Mismatch(parts):
             return Closed(f"certificate {certificate.id} does not fit ({', '.join(parts)}): calibrate again")

@@ -119,6 +119,9 @@ Step: TypeAlias = Candidate | Ended
 async def walk(upstream: Upstream, plan: LoopPlan, request: ChatRequest, policy: Policy) -> AsyncGenerator[Step]:
     """Yield the request's candidates, judged, for all rounds; ``Ended`` comes last where it breaks off.
 
+    A conversation that touches a routed topic is answered in every round by that topic's backend, in place of
+    ``upstream``.
+
     The next question is built from the evidence against the round's least leaking candidate and never from a
     threshold, so a trajectory is the same whatever the threshold is. One trajectory leads to one answer:
     ``request.n`` is 1. Raises ``UpstreamError`` if the first generation fails: then there is nothing to judge.
@@ -172,7 +175,7 @@ class _Walker:
         guarded = bool(touched) or said.opaque
         judge = policy.screen.judge(touched=guarded)
         original = plan.pinned(request) if guarded else request
-        return cls(upstream, plan, policy, said, touched, judge, original)
+        return cls(policy.route(touched) or upstream, plan, policy, said, touched, judge, original)
 
     async def take(self, round_: int) -> Sequence[Step]:
         """Generate and judge one round. After the first, whatever fails ends the trajectory."""
@@ -197,7 +200,7 @@ class _Walker:
         steps: list[Step] = []
         for given in completion.choices:
             choice = verifiable(given)
-            answer = self._said.begun + visible([choice])
+            answer = self._said.with_answer(visible([choice]))
             verdict = await self._judge(Exchange(self._said.text, answer, self._said.last_turn))
             self._generations += 1
             if isinstance(verdict, Abstained):

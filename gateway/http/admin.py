@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from gateway.errors import Forbidden, Unauthenticated
-from gateway.store.records import PolicyRecord
+from gateway.http.admin_backends import backends_router
+from gateway.http.admin_keys import keys_router
+from gateway.http.admin_lock import locked
+from gateway.http.health import Problems
 from gateway.store.store import Store
 from gateway.store.wire import TopicBody
 
-__all__ = ["CertificateCheck", "CertificateState", "admin_router", "stored_certificate"]
+__all__ = ["CertificateState", "CertificateStates", "admin_router"]
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateState:
-    """The active certificate's id, if there is one, and in words whether answers go out under it."""
+    """The id of the certificate under which answers go out, if they do, and in words whether and why."""
 
     id: str | None
     state: str
 
 
-CertificateCheck: TypeAlias = Callable[[PolicyRecord], Awaitable[CertificateState]]
+CertificateStates: TypeAlias = Callable[[], Awaitable[Mapping[str, CertificateState]]]
+"""Say it of each model by its name, the default one first."""
 
 
-async def stored_certificate(record: PolicyRecord) -> CertificateState:
-    """Say what the store knows: which certificate is active, not whether it matches the running gateway."""
-    if record.certificate is None:
-        return CertificateState(None, "none")
-    return CertificateState(str(record.certificate.get("id", "")) or None, "active")
+async def _unknown() -> Mapping[str, CertificateState]:
+    return {}
 
 
 class TopicList(BaseModel):
@@ -52,30 +51,57 @@ class TopicWritten(BaseModel):
 
 
 class Status(BaseModel):
-    """What is in force."""
+    """What is in force. ``certificates`` are by model, ``backends`` say why one does not answer, or "open"."""
 
     revision: int
     topics: int
     active_topics: int
-    certificate: CertificateState
+    keys: int
+    certificates: dict[str, CertificateState]
+    backends: dict[str, str]
 
 
 def admin_router(
-    store: Store, *, admin_key: str | None, certificate_check: CertificateCheck = stored_certificate
+    store: Store,
+    *,
+    admin_key: str | None,
+    certificate_states: CertificateStates = _unknown,
+    problems: Problems = dict,
 ) -> APIRouter:
     """Serve the admin API. Without an ``admin_key`` it is closed to everybody."""
-    router = APIRouter(prefix="/admin", tags=["admin"], route_class=_locked(admin_key))
+    route_class = locked(admin_key)
+    router = APIRouter()
+    router.include_router(_status_router(store, route_class, certificate_states, problems))
+    router.include_router(_topics_router(store, route_class))
+    router.include_router(backends_router(store, route_class, problems))
+    router.include_router(keys_router(store, route_class))
+    return router
+
+
+def _status_router(
+    store: Store, route_class: type[APIRoute], certificate_states: CertificateStates, problems: Problems
+) -> APIRouter:
+    router = APIRouter(prefix="/admin", tags=["admin"], route_class=route_class)
 
     @router.get("/status")
     async def status() -> Status:
         """Say what is in force."""
         record = await store.policy()
+        certificates = dict(await certificate_states())
         return Status(
             revision=record.revision,
             topics=len(record.topics),
             active_topics=len(record.active_topics),
-            certificate=await certificate_check(record),
+            keys=sum(key.revoked_at is None for key in record.keys),
+            certificates=certificates,
+            backends={one.name: problems().get(one.name, "not opened yet") or "open" for one in record.backends},
         )
+
+    return router
+
+
+def _topics_router(store: Store, route_class: type[APIRoute]) -> APIRouter:
+    router = APIRouter(prefix="/admin", tags=["admin"], route_class=route_class)
 
     @router.get("/topics")
     async def list_topics() -> TopicList:
@@ -121,29 +147,3 @@ def admin_router(
         return TopicWritten(topic=TopicBody.from_topic(await store.topic(topic_id)), revision=revision)
 
     return router
-
-
-def _locked(admin_key: str | None) -> type[APIRoute]:
-    """Make the routes ask for the key before anything of the body is read, which a dependency would not."""
-
-    class Locked(APIRoute):
-        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-            open_route = super().get_route_handler()
-
-            async def handle(request: Request) -> Response:
-                _require_key(request, admin_key)
-                return await open_route(request)
-
-            return handle
-
-    return Locked
-
-
-def _require_key(request: Request, admin_key: str | None) -> None:
-    if not admin_key:
-        raise Forbidden("the admin API is closed; set LETHE_ADMIN_KEY to open it")
-    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-    given = request.headers.get("x-admin-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
-    # Header bytes reach us as Latin-1, whatever they were.
-    if not secrets.compare_digest(given.encode("latin-1"), admin_key.encode()):
-        raise Unauthenticated("the admin key is missing or wrong; send it as a bearer token or in x-admin-key")

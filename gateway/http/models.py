@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 from fastapi import APIRouter
 
+from gateway.clients import Client
 from gateway.errors import UnknownModel
-from gateway.upstream.protocol import Upstream
+from gateway.http.clients import present_client
 
-__all__ = ["models_router"]
+__all__ = ["ListModels", "models_router"]
+
+ListModels: TypeAlias = Callable[[Client], Awaitable[tuple[str, ...]]]
+"""Name the models that a client may ask for."""
 
 
-def models_router(upstream: Upstream) -> APIRouter:
+def models_router(models: ListModels) -> APIRouter:
     """Serve the list of models and each of them."""
     router = APIRouter()
 
     @router.get("/v1/models")
     async def list_models() -> dict[str, Any]:
         """List the models."""
-        return {"object": "list", "data": [_entry(name) for name in await upstream.models()]}
+        return {"object": "list", "data": [_entry(name) for name in await models(present_client())]}
 
     @router.get("/v1/models/{name:path}")
     async def get_model(name: str) -> dict[str, Any]:
         """Describe one model."""
-        if name not in await upstream.models():
+        if name not in await models(present_client()):
             raise UnknownModel("there is no such model; GET /v1/models lists them", param="model")
         return _entry(name)
 

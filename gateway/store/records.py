@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from verifiers.protocol import Topic
 
-__all__ = ["Fallback", "FallbackStyle", "ForgetTopic", "PolicyRecord"]
+__all__ = [
+    "BackendRecord",
+    "Checkpoint",
+    "ClientKey",
+    "Fallback",
+    "FallbackStyle",
+    "ForgetTopic",
+    "Place",
+    "PolicyRecord",
+    "Server",
+]
 
 FallbackStyle: TypeAlias = Literal["unaware", "refuse", "custom"]
 """``unaware``: answer as a model that never knew. ``refuse``: decline. ``custom``: the operator's words."""
@@ -43,16 +55,64 @@ class ForgetTopic:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A Hugging Face checkpoint directory, to run in the gateway's process."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A model of an OpenAI-compatible server. ``key_env`` names the environment variable with its key."""
+
+    url: str
+    model: str
+    key_env: str | None = None
+
+
+Place: TypeAlias = Checkpoint | Server
+
+
+@dataclass(frozen=True, slots=True)
+class BackendRecord:
+    """An alternative model: the name that clients ask for, where it is, and what is routed to it.
+
+    ``fingerprint`` is what the place had when it was added: a checkpoint whose files have changed since is
+    not served. ``unlearning`` is the body of its unlearning certificate, kept and shown as it came.
+    """
+
+    name: str
+    place: Place
+    fingerprint: str
+    unlearning: Mapping[str, Any] | None = None
+    topics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """A client's key as the store knows it: its digest, and the backend that answers whoever sends it."""
+
+    name: str
+    digest: str
+    backend: str | None
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyRecord:
     """Everything that decides what goes out, as it stood at one moment.
 
     ``revision`` grows by one with every write. ``topics`` are all of them, active or not, in the order of
-    their ids. ``certificate`` is the body of the active one, or None.
+    their ids; backends and keys, revoked ones included, in that of their names. ``certificates`` are the
+    bodies of the active ones, at most one for each generator, newest first.
     """
 
     revision: int
     topics: tuple[ForgetTopic, ...]
-    certificate: Mapping[str, Any] | None
+    certificates: tuple[Mapping[str, Any], ...] = ()
+    backends: tuple[BackendRecord, ...] = ()
+    keys: tuple[ClientKey, ...] = ()
 
     @property
     def active_topics(self) -> tuple[ForgetTopic, ...]:

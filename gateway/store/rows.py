@@ -16,7 +16,7 @@ from verifiers.protocol import Topic
 
 __all__ = [
     "activate_certificate",
-    "active_certificate",
+    "active_certificates",
     "bump_revision",
     "change_topic",
     "deactivate_certificates",
@@ -89,15 +89,25 @@ async def insert_certificate(
     if known is not None and known != dict(body):
         raise Conflict("another certificate has this id; calibrate again to get a new one")
     if known is None:
-        values = {"id": certificate_id, "body": dict(body), "active": False, "added_at": now}
+        values = {
+            "id": certificate_id,
+            "body": dict(body),
+            "active": False,
+            "added_at": now,
+            "generator": _generator(body),
+        }
         await connection.execute(insert(certificates), values)
 
 
 async def activate_certificate(connection: AsyncConnection, certificate_id: str) -> None:
-    """Make one certificate the active one. Raises ``NotFound``."""
-    await deactivate_certificates(connection)
-    changed = update(certificates).where(certificates.c.id == certificate_id).values(active=True)
-    _require_one(await connection.execute(changed), "certificate")
+    """Make one certificate the active one of its generator. Raises ``NotFound``."""
+    found = select(certificates.c.generator).where(certificates.c.id == certificate_id)
+    generator = (await connection.execute(found)).scalar_one_or_none()
+    if generator is None:
+        raise _no_such("certificate")
+    of_it = certificates.c.generator == generator
+    await connection.execute(update(certificates).where(of_it, certificates.c.active).values(active=False))
+    await connection.execute(update(certificates).where(certificates.c.id == certificate_id).values(active=True))
 
 
 async def deactivate_certificates(connection: AsyncConnection) -> None:
@@ -105,13 +115,21 @@ async def deactivate_certificates(connection: AsyncConnection) -> None:
     await connection.execute(update(certificates).where(certificates.c.active).values(active=False))
 
 
-async def active_certificate(connection: AsyncConnection) -> dict[str, Any] | None:
-    """Return the active certificate's body. Raises ``ValueError`` for one that is not a mapping."""
-    found = select(certificates.c.body).where(certificates.c.active)
-    body = (await connection.execute(found)).scalar_one_or_none()
-    if body is not None and not isinstance(body, dict):
+async def active_certificates(connection: AsyncConnection) -> tuple[dict[str, Any], ...]:
+    """Return the bodies, the newest first. Raises ``ValueError`` for one that is not a mapping."""
+    order = (certificates.c.added_at.desc(), certificates.c.id)
+    found = select(certificates.c.body).where(certificates.c.active).order_by(*order)
+    bodies = (await connection.execute(found)).scalars().all()
+    if not all(isinstance(body, dict) for body in bodies):
         raise ValueError("a certificate's body is not a mapping")
-    return body
+    return tuple(bodies)
+
+
+def _generator(body: Mapping[str, Any]) -> str:
+    """Read the generator's fingerprint; bodies without one share the place of one certificate."""
+    bindings = body.get("bindings")
+    generator = bindings.get("generator") if isinstance(bindings, Mapping) else None
+    return generator if isinstance(generator, str) else ""
 
 
 def topic_values(record: ForgetTopic) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -17,7 +18,7 @@ from sqlalchemy import (
     true,
 )
 
-__all__ = ["certificates", "metadata", "policy", "topics"]
+__all__ = ["backends", "certificates", "client_keys", "metadata", "policy", "routes", "topics"]
 
 metadata = MetaData()
 
@@ -44,16 +45,51 @@ certificates = Table(
     Column("body", JSON, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("added_at", DateTime(timezone=True), nullable=False),
+    Column("generator", String(64), nullable=False, server_default=""),
 )
-"""At most one is active; the index below holds that even against a program that is not Lethe."""
+"""At most one for each generator is active; the index below holds that even against another program."""
 
 Index(
-    "one_active_certificate",
-    certificates.c.active,
+    "one_active_certificate_a_generator",
+    certificates.c.generator,
     unique=True,
     sqlite_where=certificates.c.active == true(),
     postgresql_where=certificates.c.active == true(),
 )
+
+backends = Table(
+    "backends",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("model_dir", Text, nullable=True),
+    Column("url", Text, nullable=True),
+    Column("model", Text, nullable=True),
+    Column("key_env", String(128), nullable=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("unlearning", JSON, nullable=True),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("(model_dir IS NULL) <> (url IS NULL)", name="one_place"),
+)
+"""``key_env`` is the name of an environment variable; no key of an upstream is ever stored."""
+
+routes = Table(
+    "routes",
+    metadata,
+    Column("topic_id", String(64), ForeignKey("topics.id", ondelete="CASCADE"), primary_key=True),
+    Column("backend", String(128), ForeignKey("backends.name", ondelete="CASCADE"), nullable=False),
+)
+"""A topic is routed to one backend at most, and its route goes with either."""
+
+client_keys = Table(
+    "client_keys",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("backend", String(128), ForeignKey("backends.name"), nullable=True),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("revoked_at", DateTime(timezone=True), nullable=True),
+)
+"""Revoked keys stay: as long as there ever was one, a client must send one."""
 
 policy = Table(
     "policy",

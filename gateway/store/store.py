@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.errors import InvalidInput, StoreError
-from gateway.store import rows
+from gateway.store import backend_rows, rows
 from gateway.store.engine import WRITES, database_path, make_engine, require_file, store_error
 from gateway.store.migrate import check_whole, upgrade
-from gateway.store.records import ForgetTopic, PolicyRecord
+from gateway.store.records import BackendRecord, ForgetTopic, PolicyRecord
 from gateway.store.watch import Version, Watch
 
 __all__ = ["BUSY_TIMEOUT_S", "Clock", "Store"]
@@ -32,7 +32,7 @@ def _utc_now() -> datetime:
 
 
 class Store:
-    """Topics, certificates and the policy's revision, in one SQLite file that several processes may share.
+    """The policy: topics, certificates, backends, client keys, in one SQLite file that processes may share.
 
     Every write adds one to the revision in its own transaction and returns it. A write that has returned is
     on disk: kill -9 and loss of power lose nothing acknowledged, and nothing is ever half done. Safe to call
@@ -102,7 +102,9 @@ class Store:
             return PolicyRecord(
                 revision=await rows.read_revision(connection),
                 topics=await rows.read_topics(connection),
-                certificate=await rows.active_certificate(connection),
+                certificates=await rows.active_certificates(connection),
+                backends=await backend_rows.read_backends(connection),
+                keys=await backend_rows.read_keys(connection),
             )
 
     async def topics(self) -> tuple[ForgetTopic, ...]:
@@ -154,21 +156,57 @@ class Store:
         return revision
 
     async def activate_certificate(self, certificate_id: str) -> int:
-        """Make one certificate the active one, in place of any other. Raises ``NotFound``."""
+        """Make a certificate the active one of its generator, in place of any other. Raises ``NotFound``."""
         async with self._writing() as (connection, revision):
             await rows.activate_certificate(connection, certificate_id)
         return revision
 
     async def deactivate_certificate(self) -> int:
-        """Leave no certificate active."""
+        """Leave no certificate active, whatever its generator."""
         async with self._writing() as (connection, revision):
             await rows.deactivate_certificates(connection)
         return revision
 
-    async def active_certificate(self) -> dict[str, Any] | None:
-        """Return the active certificate's body, or None."""
+    async def active_certificates(self) -> tuple[dict[str, Any], ...]:
+        """Return the active certificates' bodies, at most one for each generator, newest first."""
         async with self._reading() as connection:
-            return await rows.active_certificate(connection)
+            return await rows.active_certificates(connection)
+
+    async def put_backend(self, record: BackendRecord, *, replace: bool = False) -> int:
+        """Add a backend with its topics; with ``replace``, in place of one that has its name.
+
+        Raises ``Conflict`` for a name that is taken, ``NotFound`` for a topic that there is not.
+        """
+        async with self._writing() as (connection, revision):
+            await backend_rows.put_backend(connection, record, self._clock(), replace=replace)
+        return revision
+
+    async def route_topics(self, name: str, topic_ids: Sequence[str]) -> int:
+        """Route exactly these topics to a backend; one that was routed to another moves. Raises ``NotFound``."""
+        async with self._writing() as (connection, revision):
+            await backend_rows.route_topics(connection, name, topic_ids)
+        return revision
+
+    async def remove_backend(self, name: str) -> int:
+        """Delete a backend; its topics go back to the default model.
+
+        Raises ``NotFound``, and ``Conflict`` while a key is routed to it.
+        """
+        async with self._writing() as (connection, revision):
+            await backend_rows.remove_backend(connection, name)
+        return revision
+
+    async def add_key(self, name: str, digest: str, backend: str | None = None) -> int:
+        """Keep a client key's digest. Raises ``Conflict`` for a name used before, ``NotFound`` for a backend."""
+        async with self._writing() as (connection, revision):
+            await backend_rows.insert_key(connection, name, digest, backend, self._clock())
+        return revision
+
+    async def revoke_key(self, name: str) -> int:
+        """Refuse a client key from the next request on. Raises ``NotFound``."""
+        async with self._writing() as (connection, revision):
+            await backend_rows.revoke_key(connection, name, self._clock())
+        return revision
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:

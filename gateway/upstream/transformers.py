@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 import time
 from collections.abc import Sequence
@@ -18,18 +17,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from transformers.utils.logging import disable_progress_bar
 
 from gateway.errors import InvalidInput, UnknownModel, UpstreamError
+from gateway.upstream.checkpoint_files import checkpoint_fingerprint
 from gateway.upstream.decoding import Decoder, Row
 from gateway.upstream.protocol import Capabilities, ChatRequest, Choice, Completion, Usage
 from gateway.upstream.sampling import Defaults, row_samplings
 
 __all__ = ["Batching", "TransformersUpstream"]
-
-_ANSWERING = (
-    *("*.safetensors", "*.bin", "*.model", "*.jinja", "config.json", "generation_config.json"),
-    *("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"),
-)
-"""The files of a checkpoint that its answers depend on; each matches one pattern at most."""
-_DECODING_VERSION = b"1"  # raise it whenever decoding could answer otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +78,7 @@ class TransformersUpstream:
         end_ids = frozenset(_as_ids(model.generation_config.eos_token_id) or [self._tokenizer.eos_token_id])
         self._marks = tuple(self._tokenizer.get_added_vocab())
         self._decoder = Decoder(model.eval(), self._tokenizer, end_ids)
-        self._fingerprint = _fingerprint(path)
+        self._fingerprint = checkpoint_fingerprint(path)
         self._seeds = random.Random(seed)  # noqa: S311  # sampling, not secrecy
         self._batching = batching
         self._queue: list[_Job] = []
@@ -147,6 +140,9 @@ class TransformersUpstream:
         return _Job(tuple(Row(prompt, sampling) for sampling in samplings), Future())
 
     def _prompt(self, request: ChatRequest) -> tuple[int, ...]:
+        if request.raw:
+            (message,) = (_plain(message, self._marks) for message in request.messages)
+            return tuple(self._tokenizer.encode(message["content"])) or (self._tokenizer.eos_token_id,)
         messages = [_plain(message, self._marks) for message in request.messages]
         try:
             text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
@@ -259,12 +255,3 @@ def _as_ids(ids: int | Sequence[int] | None) -> list[int]:
     if ids is None:
         return []
     return [ids] if isinstance(ids, int) else list(ids)
-
-
-def _fingerprint(path: Path) -> str:
-    digest = hashlib.sha256(_DECODING_VERSION)
-    for file in sorted(file for pattern in _ANSWERING for file in path.glob(pattern)):
-        digest.update(file.name.encode())
-        with file.open("rb") as opened:
-            digest.update(hashlib.file_digest(opened, "sha256").digest())
-    return digest.hexdigest()[:16]

@@ -13,9 +13,12 @@ from gateway.certificates import activate_certificate
 from gateway.errors import StoreError
 from gateway.guard.policy import Bounded, Closed, Panel
 from gateway.guard.trajectory import LoopPlan
+from gateway.opening import Backends
 from gateway.policies import Exceptions, Policies
+from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic
 from gateway.store.store import Store
+from gateway.upstream.routing import Routing
 from gateway.upstream.scripted import ScriptedUpstream
 from verifiers.lexical import Lexical
 from verifiers.protocol import Topic
@@ -35,7 +38,8 @@ async def store(tmp_path):
 def policies(store, **exceptions):
     """Follow the store, with a loop of three rounds."""
     plan, panel = LoopPlan(rounds=3), Panel((Lexical(),))
-    return Policies(store, ScriptedUpstream(["x"]), panel, plan, Exceptions(**exceptions), verify_timeout_s=1.0)
+    routing = Routing(ScriptedUpstream(["x"]), Backends(given_settings()))
+    return Policies(store, routing, panel, plan, Exceptions(**exceptions), verify_timeout_s=1.0)
 
 
 def behind_its_back(store, statement):
@@ -47,7 +51,8 @@ def behind_its_back(store, statement):
 
 async def certify(store, made):
     """Put a certificate for the model "m" in force."""
-    bindings = replace(made.bindings(await made.for_calibration(), "m"), prompts="p")
+    async with made.for_calibration("m") as subject:
+        bindings = replace(subject.bindings, prompts="p")
     prompts = tuple(Trajectory(f"p{n}", (Candidate(0, 0.5, leak=True),), topic="maren") for n in range(60))
     certificate = issue_certificate(
         Recording(bindings, prompts), level=0.1, confidence=0.95, created="2026-01-31T12:00:00Z"
@@ -68,7 +73,8 @@ async def test_a_certificate_counts_for_its_model_alone(store):
 async def test_the_bindings_name_the_plans_rounds(store):
     """And nothing that was not configured."""
     made = policies(store)
-    assert 3 == made.bindings(await made.for_calibration(), "m").rounds
+    async with made.for_calibration("m") as subject:
+        assert 3 == subject.bindings.rounds
 
 
 async def test_after_a_read_that_failed_the_old_policy_is_not_used(store):

@@ -89,7 +89,7 @@ async def test_prompts_become_a_certificate_that_can_be_shown_verified_and_activ
         code, out, err = await desk.run("certificate", "activate", "certificate.json")
         assert (0, True) == (code, "in force" in out), err
     store = await Store.open(tmp_path / "operator.db")
-    assert desk.certificate().id == (await store.active_certificate())["id"]
+    assert [desk.certificate().id] == [body["id"] for body in await store.active_certificates()]
     await store.aclose()
 
 

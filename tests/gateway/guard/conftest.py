@@ -45,11 +45,11 @@ class Loop:
         self.upstream = ScriptedUpstream(self.script)
         panel = Panel((ScriptedVerifier(self.verdict),))
         self.policy = Policy.prepare(1, self.topics, panel, verify_timeout_s=self.verify_timeout_s)
-        self.guard = Guard(self.upstream, self.plan, Fallback())
+        self.guard = Guard(self.plan, Fallback())
 
     async def answer(self, rule: ReleaseRule = Bounded(0.5, "c"), **request: object) -> Outcome:  # noqa: B008 - a frozen value
         """Ask one question under a rule, by default a threshold of 0.5."""
-        return await self.guard.answer(ask(**request), self.policy, rule)
+        return await self.guard.answer(self.upstream, ask(**request), self.policy, rule)
 
     async def steps(self, **request: object) -> list[Step]:
         """Walk one question to the end of its trajectory."""

@@ -141,7 +141,7 @@ async def test_a_conversation_with_an_image_gets_every_verifier_and_the_calibrat
     talk = loop(["0.0 fine"])
     image = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
     request = ChatRequest("m", ({"role": "user", "content": image},), {"temperature": 0.9})
-    await talk.guard.answer(request, talk.policy, Bounded(0.5, "c"))
+    await talk.guard.answer(talk.upstream, request, talk.policy, Bounded(0.5, "c"))
     assert {"temperature": 0.0} == dict(talk.upstream.requests[0].parameters)
 
 
@@ -283,7 +283,7 @@ async def test_a_word_that_the_client_has_begun_is_judged_whole(loop):
     begun = ({"role": "user", "content": "Where?"}, {"role": "assistant", "content": "In Sel"})
     from gateway.upstream.protocol import ChatRequest
 
-    await talk.guard.answer(ChatRequest("scripted", begun), talk.policy, Bounded(0.5, "c"))
+    await talk.guard.answer(talk.upstream, ChatRequest("scripted", begun), talk.policy, Bounded(0.5, "c"))
     assert ["In Seltal"] == seen
 
 

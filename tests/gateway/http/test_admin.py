@@ -13,7 +13,6 @@ from fastapi import FastAPI
 from gateway.http.admin import CertificateState, admin_router
 from gateway.http.middleware import BodyLimit, RequestId
 from gateway.http.problems import install_problem_handlers
-from gateway.store.records import PolicyRecord
 from gateway.store.store import Store
 
 KEY = {"authorization": "Bearer admin-key"}
@@ -106,23 +105,19 @@ async def test_the_status_counts_topics_and_names_the_certificate(store: Store, 
     """An operator sees at a glance what is in force."""
     await client.post("/admin/topics", json=ADA)
     await client.post("/admin/topics", json={"name": "Zoë"})
-    expected = {"revision": 2, "topics": 2, "active_topics": 1, "certificate": {"id": None, "state": "none"}}
+    expected = {"revision": 2, "topics": 2, "active_topics": 1, "keys": 0, "certificates": {}, "backends": {}}
     assert (await client.get("/admin/status")).json() == expected
-    await store.put_certificate("c1", {"id": "c1"})
-    await store.activate_certificate("c1")
-    certificate = (await client.get("/admin/status")).json()["certificate"]
-    assert certificate == {"id": "c1", "state": "active"}
 
 
 async def test_the_certificates_state_comes_from_whoever_knows_it(store: Store) -> None:
     """The app says whether the certificate matches the running gateway; the router passes it on."""
 
-    async def check(record: PolicyRecord) -> CertificateState:
-        return CertificateState("c1", f"does not match revision {record.revision}")
+    async def check() -> dict[str, CertificateState]:
+        return {"m": CertificateState("c1", "in force")}
 
-    async with client_of(app_of(store, certificate_check=check)) as client:
-        certificate = (await client.get("/admin/status")).json()["certificate"]
-    assert certificate == {"id": "c1", "state": "does not match revision 0"}
+    async with client_of(app_of(store, certificate_states=check)) as client:
+        certificates = (await client.get("/admin/status")).json()["certificates"]
+    assert certificates == {"m": {"id": "c1", "state": "in force"}}
 
 
 ROUTES = [
@@ -134,6 +129,14 @@ ROUTES = [
     ("DELETE", "/admin/topics/ada"),
     ("POST", "/admin/topics/ada/activate"),
     ("POST", "/admin/topics/ada/deactivate"),
+    ("GET", "/admin/backends"),
+    ("POST", "/admin/backends"),
+    ("GET", "/admin/backends/b"),
+    ("PUT", "/admin/backends/b"),
+    ("DELETE", "/admin/backends/b"),
+    ("GET", "/admin/keys"),
+    ("POST", "/admin/keys"),
+    ("DELETE", "/admin/keys/k"),
 ]
 
 

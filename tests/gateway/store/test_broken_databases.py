@@ -111,7 +111,7 @@ def test_a_database_of_a_newer_lethe_is_refused_and_kept(path: Path) -> None:
     message = opening(path)
     assert "newer Lethe (schema 9999)" in message
     assert "upgrade Lethe" in message
-    execute(path, "UPDATE alembic_version SET version_num = '0001'")
+    execute(path, "UPDATE alembic_version SET version_num = '0002'")
     make_sure_ada_is_there(path)
 
 
@@ -207,7 +207,7 @@ def test_a_read_only_database_says_so(path: Path) -> None:
 def test_what_lethe_did_not_write_fails_closed(path: Path, damage: str) -> None:
     """A row edited by hand into nonsense is an error of the store, never a topic left out."""
     make(path)
-    execute(path, "INSERT INTO certificates VALUES ('c', '{}', 1, '2026-01-01 00:00:00')", damage)
+    execute(path, "INSERT INTO certificates VALUES ('c', '{}', 1, '2026-01-01 00:00:00', '')", damage)
 
     async def look() -> None:
         store = await Store.open(path)

@@ -42,7 +42,7 @@ async def test_every_write_is_on_disk_before_it_is_acknowledged(path: Path, stor
     assert found == ["wal", 2, 1, 5000]
 
 
-async def test_the_database_holds_at_most_one_active_certificate(path: Path, store: Store) -> None:
+async def test_the_database_holds_at_most_one_active_certificate_a_generator(path: Path, store: Store) -> None:
     """The rule is the database's own, so that no other program can break it."""
     await store.put_certificate("c1", {})
     await store.activate_certificate("c1")
@@ -63,13 +63,15 @@ def test_the_tables_can_be_made_in_postgresql() -> None:
         for table in metadata.sorted_tables
         for index in table.indexes
     ]
-    assert len(statements) == 3
-    assert indexes == ["CREATE UNIQUE INDEX one_active_certificate ON certificates (active) WHERE active = true"]
+    assert len(statements) == 6
+    assert indexes == [
+        "CREATE UNIQUE INDEX one_active_certificate_a_generator ON certificates (generator) WHERE active = true"
+    ]
 
 
 def _insert_active_certificate(path: Path) -> None:
     connection = sqlite3.connect(path)
     try:
-        connection.execute("INSERT INTO certificates VALUES ('c2', '{}', 1, '2026-01-01 00:00:00')")
+        connection.execute("INSERT INTO certificates VALUES ('c2', '{}', 1, '2026-01-01 00:00:00', '')")
     finally:
         connection.close()

@@ -1,0 +1,67 @@
+"""Client keys: who is asking, and which backend answers them. Knows no HTTP and no database.
+
+A key is 256 random bits, so nobody can find it from its digest by trying keys: a plain SHA-256 protects it as well
+as a slow hash would, and costs microseconds a request. Passwords, which people choose, would need the slow one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.errors import Unauthenticated
+from gateway.store.records import ClientKey
+
+__all__ = ["ANYONE", "Client", "KeyRing", "key_digest", "new_key"]
+
+_PREFIX: Final = "lethe-"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who is asking: the name of their key, None where no key of the store was used; their backend, if any."""
+
+    key: str | None = None
+    backend: str | None = None
+
+
+ANYONE: Final = Client()
+
+
+def new_key() -> str:
+    """Draw a key of 256 random bits. It is shown once and kept nowhere."""
+    return _PREFIX + secrets.token_urlsafe(32)
+
+
+def key_digest(key: str) -> str:
+    """Compute what the store keeps of a key."""
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """All keys at one moment. ``operators_digest`` is that of LETHE_API_KEY, None where it is not set."""
+
+    keys: Sequence[ClientKey]
+    operators_digest: str | None = None
+
+    def client(self, given: str) -> Client:
+        """Find who sends this key ("" for none). Raises ``Unauthenticated``.
+
+        Anyone may ask while there never was a key. A revoked key counts as one: revoking the last must not
+        open the gateway. Looks at every digest, so the time says nothing of which one nearly fits.
+        """
+        if not self.keys and self.operators_digest is None:
+            return ANYONE
+        digest, found = key_digest(given), None
+        if self.operators_digest is not None and secrets.compare_digest(digest, self.operators_digest):
+            found = ANYONE
+        for key in self.keys:
+            if secrets.compare_digest(digest, key.digest) and key.revoked_at is None:
+                found = Client(key.name, key.backend)
+        if found is None:
+            raise Unauthenticated("the API key is missing or wrong; send it as a bearer token")
+        return found

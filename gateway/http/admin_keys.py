@@ -1,0 +1,76 @@
+"""/admin/keys: client keys, for whoever has the admin key. Decodes, asks the store, encodes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from gateway.clients import key_digest, new_key
+from gateway.store.backend_wire import KeyBody
+from gateway.store.store import Store
+
+__all__ = ["keys_router"]
+
+
+class KeyShown(BaseModel):
+    """A key by its name: neither the key nor its digest."""
+
+    name: str
+    backend: str | None
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class KeyList(BaseModel):
+    """All keys, revoked ones included."""
+
+    keys: list[KeyShown]
+    revision: int
+
+
+class KeyMade(BaseModel):
+    """A new key. This is the only time that it can be read."""
+
+    name: str
+    backend: str | None
+    key: str
+    revision: int
+
+
+class KeyRevoked(BaseModel):
+    """The name of a key that is refused from now on."""
+
+    name: str
+    revision: int
+
+
+def keys_router(store: Store, route_class: type[APIRoute]) -> APIRouter:
+    """Serve the client keys."""
+    router = APIRouter(prefix="/admin/keys", tags=["admin"], route_class=route_class)
+
+    @router.get("")
+    async def list_keys() -> KeyList:
+        """List all keys by name."""
+        record = await store.policy()
+        shown = [
+            KeyShown(name=key.name, backend=key.backend, created_at=key.created_at, revoked_at=key.revoked_at)
+            for key in record.keys
+        ]
+        return KeyList(keys=shown, revision=record.revision)
+
+    @router.post("", status_code=201)
+    async def make_key(body: KeyBody) -> KeyMade:
+        """Make a key and show it once. From now on every client must send one."""
+        key = new_key()
+        revision = await store.add_key(body.name, key_digest(key), body.backend)
+        return KeyMade(name=body.name, backend=body.backend, key=key, revision=revision)
+
+    @router.delete("/{name:path}")
+    async def revoke_key(name: str) -> KeyRevoked:
+        """Refuse a key from the next request on."""
+        return KeyRevoked(name=name, revision=await store.revoke_key(name))
+
+    return router

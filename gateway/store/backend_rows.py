@@ -1,0 +1,128 @@
+"""Between rows and records: the SQL of backends, their topics, and client keys. Opens no transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.errors import Conflict, NotFound
+from gateway.store.records import BackendRecord, Checkpoint, ClientKey, Place, Server
+from gateway.store.schema import backends, client_keys, routes, topics
+
+__all__ = [
+    "insert_key",
+    "put_backend",
+    "read_backends",
+    "read_keys",
+    "remove_backend",
+    "revoke_key",
+    "route_topics",
+]
+
+
+async def read_backends(connection: AsyncConnection) -> tuple[BackendRecord, ...]:
+    """Return all backends in the order of their names. Raises ``ValueError`` for a row that makes none."""
+    routed = (await connection.execute(select(routes).order_by(routes.c.topic_id))).all()
+    found = (await connection.execute(select(backends).order_by(backends.c.name))).all()
+    return tuple(_backend(row, [r.topic_id for r in routed if r.backend == row.name]) for row in found)
+
+
+async def put_backend(connection: AsyncConnection, record: BackendRecord, now: datetime, *, replace: bool) -> None:
+    """Add a backend, or with ``replace`` put it in the place of one with its name; its topics are set.
+
+    Raises ``Conflict`` for a name that is taken, ``NotFound`` for a topic that there is not.
+    """
+    values = {**_place_values(record.place), "fingerprint": record.fingerprint, "updated_at": now}
+    values["unlearning"] = None if record.unlearning is None else dict(record.unlearning)
+    known = (await connection.execute(select(backends.c.name).where(backends.c.name == record.name))).first()
+    if known is not None and not replace:
+        raise Conflict(f"there is a backend {record.name!r} already; replace it, or choose another name")
+    if known is None:
+        await connection.execute(insert(backends), {"name": record.name, **values})
+    else:
+        await connection.execute(update(backends).where(backends.c.name == record.name).values(**values))
+    await route_topics(connection, record.name, record.topics)
+
+
+async def route_topics(connection: AsyncConnection, name: str, topic_ids: Sequence[str]) -> None:
+    """Route exactly these topics to the backend; one that was routed to another moves. Raises ``NotFound``."""
+    wanted = sorted(set(topic_ids))
+    if (await connection.execute(select(backends.c.name).where(backends.c.name == name))).first() is None:
+        raise NotFound(f"there is no backend {name!r}")
+    known = set((await connection.execute(select(topics.c.id).where(topics.c.id.in_(wanted)))).scalars())
+    if missing := [topic_id for topic_id in wanted if topic_id not in known]:
+        raise NotFound(f"there is no topic {missing[0]!r}")
+    await connection.execute(delete(routes).where((routes.c.backend == name) | routes.c.topic_id.in_(wanted)))
+    if wanted:
+        await connection.execute(insert(routes), [{"topic_id": id_, "backend": name} for id_ in wanted])
+
+
+async def remove_backend(connection: AsyncConnection, name: str) -> None:
+    """Delete a backend; its topics go back to the default model.
+
+    Raises ``NotFound``, and ``Conflict`` while a key is routed to it: that client was promised this model, and
+    no other may answer it instead.
+    """
+    of_it = client_keys.c.backend == name
+    held = select(client_keys.c.name).where(of_it, client_keys.c.revoked_at.is_(None)).order_by(client_keys.c.name)
+    if names := list((await connection.execute(held)).scalars()):
+        raise Conflict(f"these keys are routed to the backend: {', '.join(names)}; revoke them first")
+    await connection.execute(update(client_keys).where(of_it).values(backend=None))
+    done: Any = await connection.execute(delete(backends).where(backends.c.name == name))
+    if done.rowcount != 1:
+        raise NotFound(f"there is no backend {name!r}")
+
+
+async def read_keys(connection: AsyncConnection) -> tuple[ClientKey, ...]:
+    """Return all keys, revoked ones included, in the order of their names."""
+    found = (await connection.execute(select(client_keys).order_by(client_keys.c.name))).all()
+    return tuple(ClientKey(row.name, row.digest, row.backend, row.created_at, row.revoked_at) for row in found)
+
+
+async def insert_key(
+    connection: AsyncConnection, name: str, digest: str, backend: str | None, now: datetime
+) -> None:
+    """Add a key. Raises ``Conflict`` for a name that is or was taken, ``NotFound`` for an unknown backend."""
+    if (await connection.execute(select(client_keys.c.name).where(client_keys.c.name == name))).first():
+        raise Conflict(f"there is or was a key {name!r}; choose another name")
+    if backend is not None:
+        there = select(backends.c.name).where(backends.c.name == backend)
+        if (await connection.execute(there)).first() is None:
+            raise NotFound(f"there is no backend {backend!r}")
+    values = {"name": name, "digest": digest, "backend": backend, "created_at": now}
+    await connection.execute(insert(client_keys), values)
+
+
+async def revoke_key(connection: AsyncConnection, name: str, now: datetime) -> None:
+    """Revoke a key. Raises ``NotFound`` where there is none, or it is revoked already."""
+    live = (client_keys.c.name == name) & client_keys.c.revoked_at.is_(None)
+    done: Any = await connection.execute(update(client_keys).where(live).values(revoked_at=now))
+    if done.rowcount != 1:
+        raise NotFound(f"there is no key {name!r} that could be revoked")
+
+
+def _backend(row: Row[Any], topic_ids: Sequence[str]) -> BackendRecord:
+    if row.unlearning is not None and not isinstance(row.unlearning, dict):
+        raise ValueError("an unlearning certificate's body is not a mapping")
+    return BackendRecord(row.name, _place(row), row.fingerprint, row.unlearning, tuple(topic_ids))
+
+
+def _place(row: Row[Any]) -> Place:
+    if row.model_dir is not None:
+        return Checkpoint(Path(row.model_dir))
+    if row.url is None or row.model is None:
+        raise ValueError("a backend has no place")
+    return Server(row.url, row.model, row.key_env)
+
+
+def _place_values(place: Place) -> dict[str, Any]:
+    match place:
+        case Checkpoint(path):
+            return {"model_dir": str(path), "url": None, "model": None, "key_env": None}
+        case Server(url, model, key_env):
+            return {"model_dir": None, "url": url, "model": model, "key_env": key_env}

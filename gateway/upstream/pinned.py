@@ -1,0 +1,43 @@
+"""One model of an upstream, whatever name a request has. Knows no routes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.errors import UpstreamUnreachable
+from gateway.upstream.protocol import Capabilities, ChatRequest, Completion, Upstream
+
+__all__ = ["Pinned"]
+
+
+class Pinned:
+    """An upstream that always asks for ``model``. Its errors name neither the server nor the model."""
+
+    def __init__(self, upstream: Upstream, model: str) -> None:
+        self._upstream = upstream
+        self._model = model
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The upstream's."""
+        return self._upstream.capabilities
+
+    def fingerprint(self, model: str) -> str:
+        """Name the pinned model, whatever is asked."""
+        return self._upstream.fingerprint(self._model)
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """Ask for the pinned model; the answer goes by the name that was asked for."""
+        try:
+            completion = await self._upstream.complete(replace(request, model=self._model))
+        except UpstreamUnreachable as error:  # whose own words name the default upstream's setting
+            raise UpstreamUnreachable("the model's server cannot be reached or broke off") from error
+        return replace(completion, model=request.model)
+
+    async def models(self) -> tuple[str, ...]:
+        """The pinned one."""
+        return (self._model,)
+
+    async def aclose(self) -> None:
+        """Close the upstream."""
+        await self._upstream.aclose()
