@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,7 @@ from calibration.trajectories import Trajectory
 
 __all__ = [
     "DEFAULT_GRID",
+    "Constraint",
     "check_grid",
     "control_by_fixed_sequence",
     "leak_losses",
@@ -23,10 +25,20 @@ __all__ = [
     "loosest",
     "none_rejected",
     "p_values",
+    "reached_exactly",
 ]
 
 DEFAULT_GRID: tuple[float, ...] = tuple(step / 50 for step in range(1, 51))
 """Thresholds from the strictest to the loosest, fixed before any data is seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A risk that must be at most ``level``: ``losses`` counts the units, of ``n``, that lose, per candidate."""
+
+    losses: tuple[int, ...]
+    n: int
+    level: float
 
 
 def leaks_or_crosses(trajectory: Trajectory, position: int | None) -> bool:
@@ -65,6 +77,15 @@ def p_values(leaks: ArrayLike, n: int, level: float) -> NDArray[np.float64]:
     return np.asarray(bdtr(counts, n, level) if n else np.ones_like(counts), dtype=np.float64)
 
 
+def reached_exactly(constraints: Sequence[Constraint], delta: float) -> int:
+    """Return how many candidates, in their order, are rejected in all constraints before the first that is not.
+
+    A candidate is bad if any risk is above its level, so its p-value is the largest of its constraints'.
+    """
+    worst = np.max([p_values(c.losses, c.n, c.level) for c in constraints], axis=0)
+    return int(np.argmin(np.append(worst <= delta, False)))
+
+
 def control_by_fixed_sequence(
     leaks: Sequence[int], grid: Sequence[float], n: int, *, level: float, confidence: float
 ) -> Outcome:
@@ -80,11 +101,8 @@ def control_by_fixed_sequence(
     check_level(level)
     check_confidence(confidence)
     check_grid(grid)
-    rejected = 0
-    for p_value in p_values(leaks, n, level):
-        if p_value > miss_probability(confidence):
-            break
-        rejected += 1
+    constraint = Constraint(tuple(leaks), n, level)
+    rejected = reached_exactly([constraint], miss_probability(confidence))
     if rejected == 0:
         return none_rejected(leaks, n, level, confidence)
     return loosest(rejected - 1, leaks, grid, n, level, confidence)

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from mapie.risk_control import control_fwer
 from mapie.risk_control.methods import compute_hoeffding_bentkus_p_value
+from numpy.typing import NDArray
 
-from calibration.fixed_sequence import check_grid, loosest, none_rejected
+from calibration.fixed_sequence import Constraint, check_grid, loosest, none_rejected
 from calibration.outcome import Outcome, check_confidence, check_level
 from calibration.ranks import miss_probability
 
-__all__ = ["learn_then_test"]
+__all__ = ["learn_then_test", "reached_by_mapie"]
 
 
 def learn_then_test(
@@ -36,10 +37,26 @@ def learn_then_test(
     check_grid(grid)
     if n == 0:
         return none_rejected(leaks, n, level, confidence)
-    risks = np.asarray(leaks, dtype=np.float64) / n
-    p_values = compute_hoeffding_bentkus_p_value(risks, n, level, binary=True)[:, 0]
-    undecided_is_not_a_pass = np.nan_to_num(p_values, nan=1.0)  # MAPIE lets a NaN stop the test in silence
-    rejected = control_fwer(undecided_is_not_a_pass, miss_probability(confidence), "fixed_sequence")
-    if len(rejected) == 0:
+    rejected = reached_by_mapie([Constraint(tuple(leaks), n, level)], miss_probability(confidence))
+    if rejected == 0:
         return none_rejected(leaks, n, level, confidence)
-    return loosest(int(rejected[-1]), leaks, grid, n, level, confidence)
+    return loosest(rejected - 1, leaks, grid, n, level, confidence)
+
+
+def reached_by_mapie(constraints: Sequence[Constraint], delta: float) -> int:
+    """Return what ``calibration.fixed_sequence.reached_exactly`` does, by MAPIE's p-values and test.
+
+    MAPIE's controller refuses a fixed sequence for several risks, so the largest p-value goes into its test.
+    """
+    per_constraint = [_p_values(constraint) for constraint in constraints]
+    return len(control_fwer(np.max(per_constraint, axis=0), delta, "fixed_sequence"))
+
+
+def _p_values(constraint: Constraint) -> NDArray[np.float64]:
+    losses = np.asarray(constraint.losses, dtype=np.float64)
+    if constraint.n == 0:
+        return np.ones_like(losses)
+    risks = losses / constraint.n
+    found = compute_hoeffding_bentkus_p_value(risks, constraint.n, constraint.level, binary=True)[:, 0]
+    # Undecided is not a pass: MAPIE lets a NaN stop the test in silence.
+    return np.asarray(np.nan_to_num(found, nan=1.0), dtype=np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from calibration.release import Surrender, first_released, gives_up
@@ -19,6 +20,7 @@ __all__ = [
     "reached_foreign",
     "released",
     "surrendered",
+    "within",
 ]
 
 
@@ -93,3 +95,10 @@ def by_unit(trajectories: Iterable[Trajectory]) -> Iterator[tuple[str, Sequence[
     ordered = sorted(trajectories, key=lambda trajectory: trajectory.unit)
     for unit, members in groupby(ordered, key=lambda trajectory: trajectory.unit):
         yield unit, tuple(members)
+
+
+def within(trajectory: Trajectory, rounds: int) -> Trajectory:
+    """Return the trajectory of the same loop under a smaller budget of rounds."""
+    kept = sorted({candidate.round for candidate in trajectory.candidates})[:rounds]
+    candidates = tuple(candidate for candidate in trajectory.candidates if candidate.round in kept)
+    return replace(trajectory, candidates=candidates, ended=trajectory.ended if len(kept) < rounds else None)
