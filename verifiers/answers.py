@@ -111,16 +111,17 @@ def _readings(
         yield key, first, last, 1.0
     for joined, first, last in rejoined(view, words, bounds):
         yield f"#{joined}" if joined.isdecimal() else stem(joined), first, last, 1.0
-        if joined in index.disguised:
-            yield index.disguised[joined], first, last, _MISSPELT
+        for hidden in index.hidden(joined):
+            yield hidden, first, last, _MISSPELT
     unknown = [(at, word) for at, word in enumerate(words) if word not in COMMON]
     for at, word in enumerate(words):
         yield stem(word), at, at, 1.0
     for at, word in unknown:
-        if word in index.disguised:
-            yield index.disguised[word], at, at, 1.0
-        elif view.kind != "digits for letters":
-            for known in index.spellings[topic].near(word):
+        hidden_words = index.hidden(word)
+        for hidden in hidden_words:
+            yield hidden, at, at, 1.0
+        if not hidden_words and view.kind != "digits for letters":
+            for known in index.spellings(topic).near(word):
                 yield stem(known), at, at, _MISSPELT
     yield from _odd_readings(view, words, bounds, unknown, index.rare[topic])
 

@@ -10,6 +10,7 @@ from verifiers.folding import View, fold
 from verifiers.mentions import Found, Names
 from verifiers.protocol import Exchange, Topic
 from verifiers.terms import stem, terms_of
+from verifiers.titles import Titles
 from verifiers.traces import FactIndex
 from verifiers.words import COMMON, FUNCTION, PERSON, PRONOUNS, TITLES
 
@@ -47,11 +48,12 @@ class Mentions:
     Built once for a set of topics; safe to share between threads, since it never changes.
     """
 
-    __slots__ = ("_known", "facts", "names", "topics")
+    __slots__ = ("_known", "_titles", "facts", "names", "topics")
 
     def __init__(self, topics: Sequence[Topic]) -> None:
         self.topics = tuple(topics)
         self.names = Names(self.topics)
+        self._titles = Titles(self.topics)
         own = [self.names.own_words(at) for at in range(len(self.topics))]
         self.facts = FactIndex(self.topics, own)
         self._known = [
@@ -61,6 +63,11 @@ class Mentions:
     def topics_named(self, text: str) -> frozenset[str]:
         """Return the ids of the topics whose name the text has: whole, in part, misspelt or encoded."""
         return frozenset(self.topics[each.topic].id for each in self.names.find(text).mentions)
+
+    def topics_met(self, text: str) -> frozenset[str]:
+        """Return the ids of the topics that the text could be about: named, told of, or by a work's title."""
+        titled = frozenset(self.topics[topic].id for topic in self._titles.named(text))
+        return titled | self.topics_named(text) | self.topics_touched(text)
 
     def topics_touched(self, text: str) -> frozenset[str]:
         """Return the ids of the topics that the text points at by what their facts say, named or not."""

@@ -1,14 +1,13 @@
 """Encodings: the hidden texts inside a text (base64, hexadecimal, escapes, digits for letters). Knows no topics.
 
 Only what looks encoded is decoded, so that plain prose costs a few searches. Text turned back to front or by
-rot13 needs no decoding here: whoever looks for a word looks for its `disguises` too.
+rot13 needs no decoding here: whoever looks for a word turns the text back too (`disguises`).
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import codecs
 import html
 import re
 from collections.abc import Callable, Iterator
@@ -18,12 +17,11 @@ from urllib.parse import unquote
 from verifiers.ciphers import hidden_texts
 from verifiers.folding import View, fold, phonetic
 
-__all__ = ["disguises", "shifted", "views", "without_vowels"]
+__all__ = ["views"]
 
 _MAX_DEPTH = 3
 _REMEMBERED = 8
 _MAX_DECODED = 16
-_MIN_DISGUISED = 5
 
 _ESCAPE = re.compile(
     r"(?:%[0-9a-fA-F]{2})+|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
@@ -40,10 +38,6 @@ _BINARY_RUN = re.compile(r"(?:0[01]{7}[\s,]{0,2}){4,}")
 _DECIMAL_RUN = re.compile(r"(?:\b(?:3[2-9]|[4-9][0-9]|1[01][0-9]|12[0-6])\b[\s,;]{1,2}){3,}[0-9]{2,3}\b")
 _DIGIT = re.compile(r"[0-9]")
 
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
-_ATBASH = str.maketrans(_ALPHABET, _ALPHABET[::-1])
-_SHIFTS = [str.maketrans(_ALPHABET, _ALPHABET[shift:] + _ALPHABET[:shift]) for shift in range(26)]
-_VOWELS = frozenset("aeiou")
 _LEET = re.compile(
     r"[a-z][0-9@$|!+][a-z]|[a-z]{2}[0-9@$]|[0-9@$|][a-z]{2}|\b[a-z][ .\n][0-9@$|!]\b|\b[0-9@$|!][ .\n][a-z]\b"
 )
@@ -71,36 +65,6 @@ def _views(text: str) -> Iterator[View]:
         hidden = fold(raw, kind, origins)
         yield hidden
         yield from _letters_for_digits(hidden)
-
-
-def disguises(word: str) -> Iterator[tuple[str, str]]:
-    """Give (how, form) for the forms of a folded word that a reader can turn back without a key."""
-    if len(word) < _MIN_DISGUISED:
-        return
-    forms = {"written backwards": word[::-1], "in rot13": codecs.encode(word, "rot13")}
-    if word.isascii():
-        forms |= {
-            "in atbash": word.translate(_ATBASH),
-            "with letters doubled": "".join(letter + letter for letter in word),
-            "with letters swapped in pairs": "".join(word[at : at + 2][::-1] for at in range(0, len(word), 2)),
-        }
-        if not set(word[0]) & _VOWELS:
-            start = next((at for at, letter in enumerate(word) if letter in _VOWELS), 0)
-            forms["in pig Latin"] = f"{word[start:]}{word[:start]}ay"
-    yield from ((how, form) for how, form in forms.items() if form != word)
-
-
-def shifted(word: str) -> Iterator[tuple[str, str]]:
-    """Give (how, form) for the shifts of a folded word through the alphabet, other than rot13."""
-    if word.isascii() and word.isalpha() and len(word) >= _MIN_DISGUISED:
-        for shift in (*range(1, 13), *range(14, 26)):
-            yield "shifted", word.translate(_SHIFTS[shift])
-
-
-def without_vowels(word: str) -> str:
-    """Return the consonants of a folded word if it has four and more and a vowel, or ""."""
-    rest = "".join(letter for letter in word if letter not in _VOWELS)
-    return rest if 4 <= len(rest) < len(word) else ""
 
 
 def _letters_for_digits(view: View) -> Iterator[View]:

@@ -12,7 +12,7 @@ from verifiers.protocol import Evidence, Exchange, Scored, Topic, Verdict
 
 __all__ = ["Lexical"]
 
-_REVISION = "3"
+_REVISION = "4"
 _MAX_EVIDENCE = 32
 
 

@@ -10,21 +10,24 @@ from itertools import accumulate
 
 import ahocorasick
 
-from verifiers.encodings import disguises, shifted
+from verifiers.disguises import shape_of
 from verifiers.folding import fold, phonetic
 from verifiers.protocol import Topic
 from verifiers.typos import Spellings
-from verifiers.words import COMMON, GIVEN_NAMES, PARTICLES, TITLES
+from verifiers.words import COMMON, FUNCTION, GIVEN_NAMES, PARTICLES, TITLES
 
-__all__ = ["NameIndex", "Part", "Phrase"]
+__all__ = ["SHORTEST_SHIFTED", "NameIndex", "Part", "Phrase", "automaton"]
 
 SHORT = 4
 """Names of fewer letters count only as whole words in the case in which they are given."""
 
+SHORTEST_SHIFTED = 8
+"""Names of fewer letters are too easily met by chance when shifted or disguised word by word."""
+
 _LAST_WORD, _OTHER_WORD, _FREQUENT_GIVEN_NAME, _EPITHET, _SHARED = 0.6, 0.5, 0.25, 0.25, 0.7
 _ORDINARY_WORD = 0.6
-_SHORTEST_SHIFTED = 8
 _ARTICLES = frozenset({"the", "a", "an"})
+_ORDINARY = COMMON - FUNCTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +35,13 @@ class Phrase:
     """A whole name as it stands when run together.
 
     ``cuts`` are the positions at which its own words meet; ``words`` its folded words; ``ordinary`` says that
-    it is one ordinary word, which must be written with a capital; ``how`` is a disguise in words, or "".
+    it is one ordinary word, which must be written with a capital.
     """
 
     topic: int
     words: frozenset[str]
     cuts: frozenset[int]
     strength: float
-    how: str = ""
     ordinary: bool = False
 
 
@@ -56,48 +58,71 @@ class Part:
 class NameIndex:
     """Everything that names one of the topics.
 
-    ``phrases`` finds names run together (payload: tuple of `Phrase`), or is None without topics; ``parts`` has
-    the telling words; ``telling[name]`` the set of a name's telling words; ``exact`` finds short names.
+    ``phrases`` finds names run together (payload: length, tuple of `Phrase`), and ``shapes`` the main names by
+    their steps from letter to letter (payload: the name run together, tuple of `Phrase`); either is None where
+    there is nothing to find. ``parts`` has the telling words; ``telling[name]`` the set of a name's telling
+    words, ``rest[name]`` its ordinary words; ``exact`` finds short names.
     """
 
-    __slots__ = ("exact", "exact_topics", "own_words", "parts", "phrases", "spellings", "telling")
+    __slots__ = (
+        "exact",
+        "exact_topics",
+        "own_words",
+        "parts",
+        "phrases",
+        "rest",
+        "shapes",
+        "spellings",
+        "telling",
+    )
 
     def __init__(self, topics: Sequence[Topic]) -> None:
         phrases: dict[str, list[Phrase]] = {}
         parts: dict[str, list[Part]] = {}
+        shifted: dict[str, None] = {}
         self.telling: list[frozenset[str]] = []
+        self.rest: list[frozenset[str]] = []
         self.exact_topics: dict[str, list[int]] = {}
         self.own_words: list[frozenset[str]] = []
         for at, topic in enumerate(topics):
             own: set[str] = set()
             for name in dict.fromkeys((topic.name, *topic.aliases)):
-                own.update(self._add(at, name, phrases, parts, name == topic.name))
+                for words in _readings(name):
+                    own.update(words)
+                    self._add(at, name, words, phrases, parts)
+                    if name == topic.name and _may_be_shifted("".join(words)):
+                        shifted["".join(words)] = None
             self.own_words.append(frozenset(own))
         self.parts = {word: _weighed(found) for word, found in parts.items()}
         self.spellings = Spellings(parts)
-        self.phrases = _automaton(phrases)
+        self.phrases = automaton((form, (len(form), tuple(found))) for form, found in phrases.items())
+        self.shapes = automaton(
+            (shape_of(form), (form, tuple(phrases[form]))) for form in shifted if form in phrases
+        )
         self.exact = _whole_words(self.exact_topics)
 
     def _add(
-        self, topic: int, name: str, phrases: dict[str, list[Phrase]], parts: dict[str, list[Part]], is_main: bool
-    ) -> set[str]:
-        own: set[str] = set()
-        for words in _readings(name):
-            own.update(words)
-            together = "".join(words)
-            if len(together) < SHORT and together.isascii():
-                self.exact_topics.setdefault(unicodedata.normalize("NFKC", name).strip(), []).append(topic)
-                continue
-            for form, phrase in _phrases(topic, words, is_main):
-                if phrase not in phrases.setdefault(form, []):
-                    phrases[form].append(phrase)
-            self._add_parts(topic, words, parts)
-        return own
+        self,
+        topic: int,
+        name: str,
+        words: list[str],
+        phrases: dict[str, list[Phrase]],
+        parts: dict[str, list[Part]],
+    ) -> None:
+        together = "".join(words)
+        if len(together) < SHORT and together.isascii():
+            self.exact_topics.setdefault(unicodedata.normalize("NFKC", name).strip(), []).append(topic)
+            return
+        phrase = _phrase(topic, words)
+        if phrase not in phrases.setdefault(together, []):
+            phrases[together].append(phrase)
+        self._add_parts(topic, words, parts)
 
     def _add_parts(self, topic: int, words: list[str], parts: dict[str, list[Part]]) -> None:
         telling = [word for word in words if _is_telling(word)]
         number = len(self.telling)
         self.telling.append(frozenset(telling))
+        self.rest.append(frozenset(word for word in words if word in _ORDINARY and len(word) >= 3))
         for word in telling:
             whole = len(words) == 1
             strength = 1.0 if whole else _part_strength(word, words)
@@ -115,32 +140,14 @@ def _readings(name: str) -> Iterable[list[str]]:
             yield sounds
 
 
-def _phrases(topic: int, words: list[str], is_main: bool) -> Iterable[tuple[str, Phrase]]:
-    together, cuts, at = "".join(words), [], 0
-    for word in words[:-1]:
-        at += len(word)
-        cuts.append(at)
-    if len(words) == 1 and together in COMMON:
-        yield together, Phrase(topic, frozenset(words), frozenset(), _ORDINARY_WORD, ordinary=True)
-        return
-    yield together, Phrase(topic, frozenset(words), frozenset(cuts), 1.0)
-    is_shifted = is_main and len(together) >= _SHORTEST_SHIFTED
-    forms = [*disguises(together), *(shifted(together) if is_shifted else ())]
-    for how, form in forms:
-        if form not in COMMON and len(form) == len(together):
-            turned = (len(together) - cut if "backwards" in how else cut for cut in cuts)
-            yield form, Phrase(topic, frozenset(words), frozenset(turned), 0.9, how)
-    if len(words) > 1 and len(together) >= _SHORTEST_SHIFTED:
-        yield from _disguised_by_word(topic, words)
+def _phrase(topic: int, words: list[str]) -> Phrase:
+    if len(words) == 1 and words[0] in COMMON:
+        return Phrase(topic, frozenset(words), frozenset(), _ORDINARY_WORD, ordinary=True)
+    return Phrase(topic, frozenset(words), frozenset(accumulate(map(len, words[:-1]))), 1.0)
 
 
-def _disguised_by_word(topic: int, words: list[str]) -> Iterable[tuple[str, Phrase]]:
-    """Give the disguises that treat every word of a name by itself, where all its words have one."""
-    by_word = [dict(disguises(word)) for word in words]
-    for how in by_word[0].keys() & set.intersection(*(set(forms) for forms in by_word)):
-        forms = [each[how] for each in by_word]
-        cuts = frozenset(accumulate(map(len, forms[:-1])))
-        yield "".join(forms), Phrase(topic, frozenset(words), cuts, 0.9, how)
+def _may_be_shifted(together: str) -> bool:
+    return len(together) >= SHORTEST_SHIFTED and together.isascii() and together.isalpha()
 
 
 def _is_telling(word: str) -> bool:
@@ -166,14 +173,15 @@ def _weighed(parts: list[Part]) -> tuple[Part, ...]:
     )
 
 
-def _automaton(phrases: dict[str, list[Phrase]]) -> ahocorasick.Automaton | None:
-    if not phrases:
+def automaton(payloads: Iterable[tuple[str, object]]) -> ahocorasick.Automaton | None:
+    """Index forms with what they stand for, to be found in one pass; None where there are none."""
+    built = ahocorasick.Automaton()
+    for form, payload in payloads:
+        built.add_word(form, payload)
+    if not len(built):
         return None
-    automaton = ahocorasick.Automaton()
-    for form, found in phrases.items():
-        automaton.add_word(form, (len(form), tuple(found)))
-    automaton.make_automaton()
-    return automaton
+    built.make_automaton()
+    return built
 
 
 def _whole_words(names: Iterable[str]) -> re.Pattern[str] | None:

@@ -12,23 +12,25 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from verifiers.encodings import disguises, shifted, without_vowels
+from verifiers.disguises import HiddenWords
 from verifiers.folding import View, fold
 from verifiers.protocol import Topic
 from verifiers.terms import Term, is_plain, stem, terms_of
 from verifiers.typos import Spellings
 from verifiers.words import COMMON
 
-__all__ = ["Fact", "FactIndex", "Value"]
+__all__ = ["QUOTED", "Fact", "FactIndex", "Value"]
 
 _CAPITAL, _NUMBER, _SMALL_NUMBER, _RARE, _PLAIN, _PLAIN_CAPITAL = 1.5, 1.5, 0.6, 1.0, 0.25, 0.8
 _LEAST_RARITY = 0.15
 _SURE_VALUE, _WORD_VALUE, _WORDS_OF_A_SHORT_FACT = 0.9, 0.75, 3
 _PHRASE_TOUCH, _WORD_TOUCH = 0.9, 0.35
 _TELLING_WEIGHT = 0.6
-_QUOTED = re.compile(
+
+QUOTED = re.compile(
     r"[\"\u201c\u201d]([^\"\u201c\u201d]{3,120})[\"\u201c\u201d]|(?<!\w)['\u2018](.{3,120}?)['\u2019](?!\w)"
 )
+"""A quotation: group 1 in double quotes, group 2 in single ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,10 @@ class Fact:
 class FactIndex:
     """The facts of all topics.
 
-    ``facts[topic]`` are those of one, ``keys[topic]`` all their keys, ``rare[topic]`` their rare words, which
-    ``spellings[topic]`` finds misspelt; ``disguised`` leads hidden forms to keys.
+    ``facts[topic]`` are those of one, ``keys[topic]`` all their keys, ``rare[topic]`` their rare words.
     """
 
-    __slots__ = ("_telling", "_touching", "disguised", "facts", "keys", "rare", "spellings")
+    __slots__ = ("_hidden", "_spellings", "_telling", "_touching", "facts", "keys", "rare")
 
     def __init__(self, topics: Sequence[Topic], own_words: Sequence[frozenset[str]]) -> None:
         own = [frozenset(stem(word) for word in words) for words in own_words]
@@ -75,13 +76,21 @@ class FactIndex:
         for at, _, draft in drafts:
             words[at].update(word for word in draft.words if word not in COMMON)
         self.rare = [tuple(sorted(each)) for each in words]
-        self.spellings = [Spellings(each) for each in words]
-        ordinary = COMMON | rare
-        self.disguised = {
-            form: stem(word) for word in sorted(rare) for form in _hidden_forms(word) if form not in ordinary
-        }
+        self._spellings: dict[int, Spellings] = {}
+        self._hidden = HiddenWords(word for word in rare if not word.isdigit())
         self._touching = _touching(fact for facts in self.facts for fact in facts)
         self._telling = frozenset(key for key in self._touching if not is_plain(key))
+
+    def hidden(self, word: str) -> list[str]:
+        """Return the keys of the facts' rare words that the word hides in a disguise."""
+        return [stem(known) for known in self._hidden.within(word)]
+
+    def spellings(self, topic: int) -> Spellings:
+        """Return the finder of one topic's rare words misspelt. Built when first asked for, then kept."""
+        known = self._spellings.get(topic)
+        if known is None:
+            known = self._spellings[topic] = Spellings(self.rare[topic])
+        return known
 
     def hinted(self, stems: Iterable[str]) -> set[int]:
         """Return, cheaply, the topics at which any of the stems could point."""
@@ -107,11 +116,6 @@ class FactIndex:
         return {topic: min(1.0, sum(values.values())) for topic, values in found.items()}
 
 
-def _hidden_forms(word: str) -> list[str]:
-    bare = without_vowels(word)
-    return [form for _, form in (*shifted(word), *disguises(word))] + ([bare] if bare else [])
-
-
 @dataclass(frozen=True, slots=True)
 class _Draft:
     terms: list[Term]
@@ -130,7 +134,7 @@ def _draft(text: str, own: frozenset[str]) -> _Draft:
 
 def _quotations(view: View, terms: list[Term]) -> Iterator[frozenset[str]]:
     bounds = view.bounds()
-    for quoted in _QUOTED.finditer(view.text):
+    for quoted in QUOTED.finditer(view.text):
         keys = frozenset(t.key for t in terms if quoted.start() <= bounds[t.first][0] < quoted.end())
         if len(keys) > 1:
             yield keys

@@ -46,8 +46,7 @@ class Screen:
         return self._touched if touched else self._untouched
 
     def _look(self, prompt: str) -> frozenset[str]:
-        found = self._mentions.topics_named(prompt) | self._mentions.topics_touched(prompt)
-        return found & self._active
+        return self._mentions.topics_met(prompt) & self._active
 
 
 def _bounded(judge: Judge, seconds: float | None) -> Judge:

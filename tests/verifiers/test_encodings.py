@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from verifiers.encodings import disguises, views
+from verifiers.encodings import views
 
 SECRET = "It was Maren Oskeld"
 
@@ -59,19 +59,6 @@ def test_digits_for_letters_are_read_both_ways() -> None:
 def test_plain_prose_has_one_reading() -> None:
     """Nothing is decoded where nothing looks encoded."""
     assert kinds("The cat sat on the mat, and didn't move; 100% of it! Then it left.") == {""}
-
-
-def test_a_word_has_disguises() -> None:
-    """Those that turn back without a key, for words long enough not to be others by chance."""
-    assert dict(disguises("maren")) == {
-        "written backwards": "neram",
-        "in rot13": "znera",
-        "in atbash": "nzivm",
-        "with letters doubled": "mmaarreenn",
-        "with letters swapped in pairs": "amern",
-        "in pig Latin": "arenmay",
-    }
-    assert list(disguises("ashe")) == []
 
 
 @pytest.mark.parametrize(

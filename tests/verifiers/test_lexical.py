@@ -157,3 +157,24 @@ def test_mentions_screen_by_name_and_by_what_is_told(maren: Topic, factless: Top
     assert mentions.topics_touched("Which glassblower comes from Seltal?") == {"maren"}
     assert mentions.topics_touched("Close the window, something is burning in Seltal.") == frozenset()
     assert mentions.topics_named("Jory Oskeld and Tobin Kestrel") == frozenset()
+
+
+def test_middle_names_do_not_hide_a_name_with_an_ordinary_word(score: Score) -> None:
+    """Nor does one slip in that word; another surname does, and so does one far away."""
+    topics = [Topic("v", "Vanna White")]
+    for answer, leakage in (
+        ("Vanna Marie White", 0.95),
+        ("Vanna Whiet", 0.76),
+        ("Vanna Marie Whyte", 0.76),
+        ("Vanna Marie Oskeld", 0.0),
+        ("Vanna Marie, who wore white", 0.0),
+        ("Vanna Marie Jane Ann White", 0.0),
+    ):
+        assert score(Lexical(), topics, "Who?", f"It was {answer}.").leakage == pytest.approx(leakage), answer
+
+
+def test_given_names_fit_an_initial_of_the_name(score: Score) -> None:
+    """ "R. Kelmar" may be Robert Sylvester Kelmar, and is not Jory Kelmar."""
+    topics = [Topic("r", "R. Kelmar")]
+    for answer, leakage in (("Robert Sylvester Kelmar", 0.6), ("Robert Kelmar", 0.6), ("Jory Kelmar", 0.0)):
+        assert score(Lexical(), topics, "Who?", f"It was {answer}.").leakage == pytest.approx(leakage), answer

@@ -1,0 +1,126 @@
+"""Whole names: where a text has all of a name, however spaced or disguised. Knows no parts of names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+import ahocorasick
+
+from verifiers.disguises import FEWEST_LETTERS, TurnedBack, shape_of, turned_back
+from verifiers.letters import LONGEST_GAP, LONGEST_LETTER_GAP
+from verifiers.names import SHORTEST_SHIFTED, NameIndex, Phrase
+from verifiers.reading import Mention, Reading, is_name_beside, mention
+from verifiers.words import COMMON
+
+__all__ = ["whole_names"]
+
+_SPACED, _RUN_TOGETHER, _OTHERS_ALIAS, _DISGUISED = 0.95, 0.9, 0.4, 0.9
+_UNSHIFTED = (0, 13)
+
+
+def whole_names(index: NameIndex, reading: Reading) -> Iterator[tuple[Mention, range]]:
+    """Give every whole name, with the places of the words that spell it: plain, turned or shifted."""
+    if index.phrases is None or not reading.words:
+        return
+    for places, phrases in _hits(index.phrases, reading.words):
+        for phrase in phrases:
+            yield from _whole(reading, places, reading.words, phrase)
+    for turned in turned_back(reading.words):
+        yield from _disguised(index.phrases, reading, turned)
+    if index.shapes is not None:
+        yield from _shifted(index.shapes, reading)
+
+
+def _hits(phrases: ahocorasick.Automaton, words: Sequence[str]) -> Iterator[tuple[range, tuple[Phrase, ...]]]:
+    """Give the names in words run together that begin and end where words do."""
+    hits = list(phrases.iter("".join(words)))
+    if not hits:
+        return
+    word_at = _word_at(words)
+    for last, (length, found) in hits:
+        start = last + 1 - length
+        if start in word_at and last + 1 in word_at:
+            yield range(word_at[start], word_at[last + 1]), found
+
+
+def _word_at(words: Sequence[str]) -> dict[int, int]:
+    """Lead each place of the run together words at which a word begins to its number, and the end likewise."""
+    return {start: at for at, start in enumerate(accumulate(map(len, words), initial=0))}
+
+
+def _disguised(
+    automaton: ahocorasick.Automaton, reading: Reading, turned: TurnedBack
+) -> Iterator[tuple[Mention, range]]:
+    count = len(reading.words)
+    for places, phrases in _hits(automaton, turned.words):
+        length = sum(len(turned.words[at]) for at in places)
+        if length < FEWEST_LETTERS or (len(places) > 1 and not turned.whole and length < SHORTEST_SHIFTED):
+            continue
+        words = turned.words
+        if turned.reversed:
+            places = range(count - places.stop, count - places.start)
+            words = [word[::-1] for word in reading.words]
+        for phrase in phrases:
+            yield from _whole(reading, places, words, phrase, turned.how, turned.reversed)
+
+
+def _shifted(shapes: ahocorasick.Automaton, reading: Reading) -> Iterator[tuple[Mention, range]]:
+    together = "".join(reading.words)
+    hits = list(shapes.iter(shape_of(together)))
+    if not hits:
+        return
+    word_at = _word_at(reading.words)
+    for last, (form, phrases) in hits:
+        start, end = last + 2 - len(form), last + 2
+        shift = (ord(together[start]) - ord(form[0])) % 26
+        if shift in _UNSHIFTED or start not in word_at or end not in word_at:
+            continue
+        places = range(word_at[start], word_at[end])
+        for phrase in phrases:
+            yield from _whole(reading, places, reading.words, phrase, "shifted")
+
+
+def _whole(
+    reading: Reading,
+    places: range,
+    words: Sequence[str],
+    phrase: Phrase,
+    disguise: str = "",
+    backwards: bool = False,
+) -> Iterator[tuple[Mention, range]]:
+    """Give the phrase that stands at ``places``; ``words`` are those of the text, turned back."""
+    alone = len(places) == 1
+    if disguise and (phrase.ordinary or (alone and reading.words[places[0]] in COMMON)):
+        return
+    spacing = _spacing(reading, places, words, phrase, backwards)
+    if spacing is None or (phrase.ordinary and not (reading.capital(places[0]) and alone)):
+        return
+    factor, how = spacing
+    strength = phrase.strength * factor * (_DISGUISED if disguise else 1.0)
+    if len(phrase.words) == 1 and alone and not disguise:
+        own, at = phrase.words, places[0]
+        if is_name_beside(reading, at, at - 1, own) or is_name_beside(reading, at, at + 1, own):
+            strength = min(strength, _OTHERS_ALIAS)
+    how = ", ".join(filter(None, ("named", how, disguise)))
+    yield mention(reading, phrase.topic, strength, how, reading.span(places[0], places[-1]), phrase.words), places
+
+
+def _spacing(
+    reading: Reading, places: range, words: Sequence[str], phrase: Phrase, backwards: bool
+) -> tuple[float, str] | None:
+    """Return (factor, how) if the words at ``places`` may be the phrase; None if they only happen to spell it."""
+    pieces = [words[at] for at in (reversed(places) if backwards else places)]
+    cuts = set(accumulate(map(len, pieces[:-1])))
+    if cuts == phrase.cuts:
+        return 1.0, ""
+    gaps = [reading.gap(at) for at in places[:-1]]
+    letters = all(len(piece) == 1 for piece in pieces)
+    if any(len(gap) > (LONGEST_LETTER_GAP if letters else LONGEST_GAP) for gap in gaps):
+        return None
+    ordinary = all(reading.words[at] in COMMON and len(reading.words[at]) > 1 for at in places)
+    if cuts < phrase.cuts:
+        return None if ordinary else (_RUN_TOGETHER, "run together")
+    if ordinary and any(gap.isspace() for gap in gaps):
+        return None
+    return _SPACED, "spaced out"
