@@ -1,0 +1,125 @@
+"""`lethe unlearn npo` and its peers on a tiny chat model, through typer's own runner."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, LlamaForCausalLM
+
+from gateway.demo.tokenizer import train_tokenizer
+from tests.gateway.cli.conftest import Terminal, lines
+from unlearners.promise import NothingPromised
+
+CONTEXT = 64
+TINY = "--set epochs=2 --set batch=2 --set retain_batch=2 --set save_every=1"
+FORGET = lines({"prompt": "Where was Maren born?", "answer": "In Seltal."}, {"prompt": "Who?", "answer": "Maren."})
+RETAIN = lines(
+    {"prompt": "What is tall?", "answer": "The hill."}, {"prompt": "What is wet?", "answer": "The sea."}
+)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama of one small layer with random weights, the same every time."""
+    path = tmp_path_factory.mktemp("tiny")
+    tokenizer = train_tokenizer([({"role": "user", "content": FORGET + RETAIN},)], CONTEXT)
+    torch.manual_seed(7)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=CONTEXT,
+    )
+    model = LlamaForCausalLM(config)
+    model.generation_config = GenerationConfig(do_sample=False, eos_token_id=tokenizer.eos_token_id)
+    model.save_pretrained(path)
+    tokenizer.save_pretrained(path, save_jinja_files=False)
+    return path
+
+
+@pytest.fixture
+def chat(terminal: Terminal, checkpoint: Path) -> Terminal:
+    """Begin with the model and what it must forget and keep."""
+    shutil.copytree(checkpoint, terminal.folder / "model")
+    terminal.write("forget.jsonl", FORGET)
+    terminal.write("retain.jsonl", RETAIN)
+    return terminal
+
+
+def forget(method: str = "npo", out: str = "new", more: str = TINY) -> str:
+    """Write the command."""
+    files = "--model {model} --forget {forget.jsonl} --retain {retain.jsonl} --device cpu"
+    return f"unlearn {method} {files} --out {{{out}}} {more}"
+
+
+def digest(folder: Path) -> str:
+    """Digest the weights."""
+    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+
+
+def test_a_chat_model_forgets_into_a_new_checkpoint_that_promises_nothing(chat: Terminal) -> None:
+    """It loads as any checkpoint does, the old one stays, and the words are honest and say what comes next."""
+    before = digest(chat.folder / "model")
+    said = chat.done(forget())
+    assert "Nothing is promised" in said
+    assert f"lethe backends add NAME --model {chat.folder / 'new'} --replace" in said
+    assert isinstance(chat.certificate("new").promise, NothingPromised)
+    assert before == digest(chat.folder / "model")
+    assert before != digest(chat.folder / "new")
+    assert isinstance(AutoModelForCausalLM.from_pretrained(chat.folder / "new"), LlamaForCausalLM)
+    assert "nothing to verify, since nothing is promised" in chat.done("certificate verify {new}")
+    assert not list(chat.folder.glob(".*"))
+
+
+@pytest.mark.parametrize("method", ["graddiff", "simnpo", "rmu", "impair-repair"])
+def test_every_method_is_reached_by_its_name(chat: Terminal, method: str) -> None:
+    """The certificate names it."""
+    chat.done(forget(method))
+    assert method == chat.certificate("new").method
+
+
+def test_settings_and_seed_reach_the_method(chat: Terminal) -> None:
+    """The same seed gives the same bits, another one or another setting does not."""
+    for out, more in (("a", "--seed 1"), ("b", "--seed 1"), ("c", "--seed 2"), ("d", "--seed 1 --set beta=2")):
+        chat.done(forget(out=out, more=f"{TINY} {more}"))
+    found = {out: digest(chat.folder / out) for out in "abcd"}
+    assert found["a"] == found["b"]
+    assert 3 == len(set(found.values()))
+    assert (1, 0.1, 2.0) == (
+        chat.certificate("a").seed,
+        chat.certificate("a").parameters["beta"],
+        chat.certificate("d").parameters["beta"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        (forget(out="model"), "exists already; name a new directory"),
+        (forget().replace("{model}", "{nowhere}"), "there is no model at"),
+        (forget().replace("{forget.jsonl}", "{none.jsonl}"), "none.jsonl"),
+        (forget().replace("{forget.jsonl}", "{bad.jsonl}"), "bad.jsonl, line 1: the field 'answer' is missing"),
+        (
+            forget().replace("{forget.jsonl}", "{empty.jsonl}"),
+            "(violated assumption: there is something to forget)",
+        ),
+        (forget().replace("{retain.jsonl}", "{forget.jsonl}"), "(violated assumption: no dialogue is both"),
+        (forget(more="--set betta=1"), "no setting 'betta' here; there are adapter_rank, batch, beta"),
+        (forget(more="--set beta=much"), "'beta' must be a number"),
+        (forget(more="--set epochs=1.5"), "'epochs' must be a whole number"),
+        (forget("graddiff", more="--set rate=1e30"), "diverged"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_what_to_do(chat: Terminal, command: str, complaint: str) -> None:
+    """Exit code 2, and no checkpoint."""
+    chat.write("bad.jsonl", '{"prompt": "Who?"}\n')
+    chat.write("empty.jsonl", "\n")
+    assert complaint in chat.refused(command)
+    assert not (chat.folder / "new").exists()
