@@ -43,7 +43,7 @@ def test_the_first_that_fails_either_promise_ends_the_walk(reached: object) -> N
     changed = Constraint((0, 0, 9, 0), 100, 0.1)
     assert reached([leaks], 0.05) == 1  # type: ignore[operator]
     assert reached([Constraint((0, 0, 0, 0), 100, 0.05), changed], 0.05) == 2  # type: ignore[operator]
-    assert reached([Constraint((5,), 100, 0.05), changed], 0.05) == 0  # type: ignore[operator]
+    assert reached([Constraint((5, 0, 0, 0), 100, 0.05), changed], 0.05) == 0  # type: ignore[operator]
     assert reached([Constraint((0, 0), 0, 0.05)], 0.05) == 0  # type: ignore[operator]
 
 
