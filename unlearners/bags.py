@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from unlearners.data import check_norms
 from unlearners.protocol import Refused
 
-__all__ = ["BAGGED", "Bags"]
+__all__ = ["BAGGED", "PUBLIC_START", "Bags"]
 
 BAGGED = "a forgotten row is a unit with all its tokens, whose loss is the mean over them"
+PUBLIC_START = "the weights that it starts from never learned the forgotten rows, such as a public head"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -82,7 +82,7 @@ class Kept(Generic[ModelT]):
     unlearner: Certifying[ModelT]
     read: Callable[[Path], ModelT]
     write: Callable[[Path, ModelT], None]
-    publish: Callable[[Path, ModelT], None]
+    publish: Callable[[Path, ModelT, UnlearningCertificate], None]
 
 
 def train(
@@ -157,7 +157,7 @@ def _finish(
     with new_directory(out) as staging:
         kept.write(staging / STATE, model)
         os.chmod(staging / STATE, 0o600)
-        kept.publish(staging, model)
+        kept.publish(staging, model, certificate)
         (staging / _RECIPE).write_text(recipe.to_json(), encoding="utf-8")
         (staging / CERTIFICATE).write_text(certificate.to_json(), encoding="utf-8")
 
@@ -170,7 +170,7 @@ def _pending(out: Path, request: Mapping[str, object]) -> Iterator[Path]:
     """
     if out.exists():
         raise ValueError(f"{out} exists already; name a new directory")
-    work = out.parent / f".{out.name}.pending"
+    work = out.parent / f".{out.name}.work"
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
     _note(work / _REQUEST, json.dumps(request, sort_keys=True))
     try:

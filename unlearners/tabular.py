@@ -133,7 +133,12 @@ def _pcmu(rows: Dataset, settings: PcmuSettings, now: Clock, work: Path) -> runs
     return runs.Kept(one, pcmu.read_model, pcmu.write_model, partial(_publish, rows))
 
 
-def _publish(rows: Dataset, directory: Path, model: langevin.LangevinModel | pcmu.PcmuModel) -> None:
+def _publish(
+    rows: Dataset,
+    directory: Path,
+    model: langevin.LangevinModel | pcmu.PcmuModel,
+    certificate: UnlearningCertificate,
+) -> None:
     """Write ``weights`` (outputs, features) and the names of the ``classes``."""
     weights = model.weights.reshape(-1, rows.width)
     np.savez(directory / "weights.npz", allow_pickle=False, weights=weights, classes=np.array(rows.classes))

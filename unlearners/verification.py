@@ -8,6 +8,7 @@ from typing import TypeAlias
 from unlearners.certificate import UnlearningCertificate
 from unlearners.langevin import certificate as langevin_certificate
 from unlearners.pcmu import certificate as pcmu_certificate
+from unlearners.promise import NothingPromised
 
 __all__ = ["Recompute", "verify"]
 
@@ -18,7 +19,7 @@ RECOMPUTE: Mapping[str, Recompute] = {
     langevin_certificate.METHOD: langevin_certificate.recompute,
     pcmu_certificate.METHOD: pcmu_certificate.recompute,
 }
-"""By method. A method that is not here has nothing that could be computed again from the certificate alone."""
+"""By method. A certificate of a method that is not here may promise nothing."""
 
 
 def verify(certificate: UnlearningCertificate) -> tuple[str, ...]:
@@ -26,10 +27,14 @@ def verify(certificate: UnlearningCertificate) -> tuple[str, ...]:
     problems = []
     if certificate.id != certificate.expected_id:
         problems.append(f"the id {certificate.id!r} does not match the content: damaged or edited")
-    recompute = RECOMPUTE.get(certificate.method)
-    if recompute is not None:
-        try:
-            problems += recompute(certificate)
-        except (ArithmeticError, KeyError, TypeError, ValueError) as error:
-            problems.append(f"the promise cannot be computed again: {error}")
+    try:
+        problems += RECOMPUTE.get(certificate.method, _unknown)(certificate)
+    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+        problems.append(f"the promise cannot be computed again: {error}")
     return tuple(problems)
+
+
+def _unknown(certificate: UnlearningCertificate) -> tuple[str, ...]:
+    if isinstance(certificate.promise, NothingPromised):
+        return ()
+    return (f"the promise of the method {certificate.method!r} cannot be computed again by this version",)

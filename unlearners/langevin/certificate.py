@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from unlearners.bags import BAGGED, Bags
+from unlearners.bags import BAGGED, PUBLIC_START, Bags
 from unlearners.certificate import DataSeen, Served, UnlearningCertificate, Unlimited, sealed
 from unlearners.data import UNIT_ROWS, Dataset
 from unlearners.langevin.accounting import Process, epochs_from_anywhere
@@ -28,8 +28,6 @@ ASSUMPTIONS = (
     "whoever tests sees this model alone, not together with those published before a request",
     "retraining means the same process from the start, without the forgotten rows, for as many epochs in all",
 )
-
-PUBLIC_START = "the weights that it starts from and is held near never learned the forgotten rows"
 
 
 def certify(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from unlearners.bags import BAGGED, PUBLIC_START, Bags
 from unlearners.certificate import DataSeen, Limited, Served, UnlearningCertificate, sealed
 from unlearners.data import UNIT_ROWS
 from unlearners.pcmu.accounting import majority_budget, sampled_budget, sampled_epsilon
@@ -81,7 +82,9 @@ def certify(
     """Write the certificate of a model that has served these requests."""
     budget = budget_of(settings, trained)
     gone = sum(len(one.rows) for one in served)
-    assumptions = SAMPLED if settings.variant == "sampled" else MAJORITY
+    assumptions: tuple[str, ...] = SAMPLED if settings.variant == "sampled" else MAJORITY
+    if isinstance(task.data, Bags):
+        assumptions = (BAGGED, PUBLIC_START, *assumptions)
     return sealed(
         UnlearningCertificate(
             id="",
