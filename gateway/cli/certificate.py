@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,15 +13,16 @@ from calibration.certificate import SCHEMA, Certificate
 from calibration.explanation import explain, in_one_sentence
 from calibration.issue import verify
 from gateway.certificates import activate_certificate, read_certificate
-from gateway.cli.failures import refusing_bad_input, reporting_failures
+from gateway.cli.failures import needing_extra, refusing_bad_input, reporting_failures
 from gateway.errors import InvalidInput
 from gateway.settings import read_settings
 from gateway.store.store import Store
 from unlearners.certificate import SCHEMA as UNLEARNING_SCHEMA
-from unlearners.certificate import UnlearningCertificate
+from unlearners.certificate import DataSeen, UnlearningCertificate
 from unlearners.explanation import explain as explain_unlearning
 from unlearners.fields import object_in
 from unlearners.promise import NothingPromised
+from unlearners.runs import Value, read_recipe
 from unlearners.verification import verify as verify_unlearning
 
 __all__ = ["app"]
@@ -51,24 +52,63 @@ def show(file: _File) -> None:
 
 
 @app.command("verify")
-def verify_command(file: _File) -> None:
+def verify_command(
+    file: _File,
+    data: Annotated[
+        Path | None, typer.Option(help="Compare these rows with those that an unlearner certified, read as below.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="As in `lethe train`. Default: what the directory says.")
+    ] = None,
+    id_column: Annotated[str | None, typer.Option("--id", help="As in `lethe train`.")] = None,
+    normalise: Annotated[bool, typer.Option("--normalise", help="As in `lethe train`.")] = False,
+    backbone: Annotated[Path | None, typer.Option(help="As in `lethe train`.")] = None,
+) -> None:
     """Compute a certificate again from its own evidence."""
     with reporting_failures():
         certificate = _read(file)
         if isinstance(certificate, UnlearningCertificate):
-            _verify_unlearning(certificate)
+            _exit_if_unsound(verify_unlearning(certificate))
+            typer.echo(f"certificate {certificate.id} is whole, and {_followed(certificate)}")
+            if data is not None:
+                given = {"label": label, "id_column": id_column, "normalise": normalise or None}
+                given["backbone"] = None if backbone is None else str(backbone.absolute())
+                _compare(certificate, data, _reading(file) | {k: v for k, v in given.items() if v is not None})
+        elif data is not None:
+            raise InvalidInput("--data is for certificates of unlearning; this one is of a calibration")
         else:
-            problems = [f"{problem.part}: {problem.explanation}" for problem in verify(certificate)]
-            _exit_if_unsound(problems)
+            _exit_if_unsound([f"{problem.part}: {problem.explanation}" for problem in verify(certificate)])
             typer.echo(f"certificate {certificate.id} is whole, and its threshold follows from its evidence")
 
 
-def _verify_unlearning(certificate: UnlearningCertificate) -> None:
-    _exit_if_unsound(verify_unlearning(certificate))
+def _followed(certificate: UnlearningCertificate) -> str:
     if isinstance(certificate.promise, NothingPromised):
-        typer.echo(f"certificate {certificate.id} is whole; there is nothing to verify, since nothing is promised")
-    else:
-        typer.echo(f"certificate {certificate.id} is whole, and its promise follows from its parameters")
+        return f"nothing is promised that could be verified: {certificate.promise.reason}"
+    return "its promise follows from its parameters"
+
+
+def _reading(path: Path) -> dict[str, Value]:
+    """Return how the directory's data were read in training, else what `lethe train` assumes."""
+    if path.is_dir():
+        with refusing_bad_input():
+            return dict(read_recipe(path).data)
+    return {"label": "label", "id_column": None, "normalise": False, "backbone": None}
+
+
+def _compare(certificate: UnlearningCertificate, data: Path, reading: Mapping[str, Value]) -> None:
+    """Exit with 4 where the rows of the file are not those of the certificate."""
+    with refusing_bad_input():
+        with needing_extra("unlearn", "comparing data"):
+            from unlearners.tabular import read_rows  # torch, for texts: all else here does without it
+        rows = read_rows(data, reading)
+    found, seen = DataSeen(rows.sha256, *rows.features.shape), certificate.data
+    if found != seen:
+        _exit_if_unsound([f"{data} is {_words(found)}; the certificate is about {_words(seen)}"])
+    typer.echo(f"{data} is what was trained on: {_words(found)}")
+
+
+def _words(data: DataSeen) -> str:
+    return f"{data.rows} rows of {data.features} features with digest {data.sha256[:16]}"
 
 
 def _exit_if_unsound(problems: Sequence[str]) -> None:

@@ -39,6 +39,20 @@ def test_a_request_is_certified_and_the_certificate_verifies(trained):
     assert old != trained.weights("new")
 
 
+def test_verify_compares_the_data_with_the_certificate_s(trained):
+    """Read as the directory says or as the options say; other rows are unsound, exit code 4."""
+    trained.done(forget())
+    for file in ("{new}", "{new/unlearning.json} --label answer --id person"):
+        said = trained.done(f"certificate verify {file} --data {{people.csv}}")
+        assert "people.csv is what was trained on: 60 rows of 3 features with digest " in said
+    other = trained("certificate verify {new} --data {long.csv}")
+    assert (4, True) == (other.exit_code, "the certificate is about 60 rows of 3 features" in other.stderr)
+    assert "none.csv" in trained.refused("certificate verify {new} --data {none.csv}")
+    assert "has no column 'label'" in trained.refused(
+        "certificate verify {new/unlearning.json} --data {people.csv}"
+    )
+
+
 def test_a_second_request_builds_on_the_first(trained):
     """Both are in the certificate, and it verifies."""
     trained.done(forget())
