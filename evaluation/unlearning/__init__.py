@@ -1,0 +1,1 @@
+"""What is left in an unlearned language model, by probes that know neither the method nor torch."""
