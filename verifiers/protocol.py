@@ -44,14 +44,17 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What was said before the answer (every turn of the client's, oldest first) and the answer itself.
+    """What was said before the answer (every turn, oldest first) and the answer itself.
 
-    ``last_turn`` is the client's newest turn; None where the whole prompt is one turn.
+    ``last_turn`` is the client's newest turn; None where the whole prompt is one turn. ``told`` are the earlier
+    answers in the prompt, oldest first; ``asked`` is the prompt without them, None where that is all of it.
     """
 
     prompt: str
     answer: str
     last_turn: str | None = None
+    told: tuple[str, ...] = ()
+    asked: str | None = None
 
     @property
     def question(self) -> str:

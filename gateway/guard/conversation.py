@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,6 +34,8 @@ class Conversation:
     ``text`` is all of it, oldest first, and what else the request says (tools, schemas, templates, …);
     ``last_turn`` is the user's newest message; ``begun`` is what the answer goes on from, where the client
     has begun it; ``opaque`` says that there is something in it that cannot be read, such as an image.
+    ``told`` are the earlier answers (the client hands them in, so they may be its own invention), oldest first,
+    without what it has begun; ``asked`` is the text without them.
     """
 
     text: str
@@ -41,6 +43,8 @@ class Conversation:
     begun: str
     opaque: bool
     raw: bool = False
+    told: tuple[str, ...] = ()
+    asked: str | None = None
 
     def with_answer(self, answer: str) -> str:
         """Put before the answer what the client has begun of it: a turn, or a word that the answer finishes."""
@@ -59,23 +63,31 @@ def read_conversation(request: ChatRequest, *, most_chars: int) -> Conversation:
         beside = list(_strings(request.parameters))
     except RecursionError:
         raise InvalidInput("the request is nested too deeply", param="messages") from None
-    text = "\n".join(piece for piece in (*beside, *messages) if piece)
+    text = _joined((*beside, *messages))
     if len(text) > most_chars:
         raise TooLarge(f"the conversation has more than {most_chars} characters")
     roles = [message.get("role") for message in request.messages]
     users = [said for role, said in zip(roles, messages, strict=True) if role == "user" and said]
-    spoken = [(role, said) for role, said in zip(roles, messages, strict=True) if said and role not in _UNSPOKEN]
+    spoken = [at for at, said in enumerate(messages) if said and roles[at] not in _UNSPOKEN]
+    begun = spoken[-1] if spoken and roles[spoken[-1]] == "assistant" else None
+    told = [at for at, said in enumerate(messages) if said and roles[at] == "assistant" and at != begun]
     return Conversation(
         text=text,
         last_turn=users[-1] if users else text,
-        begun=_UNFINISHED_WORD.findall(request.prompt)[0] if request.raw else _begun(spoken),
+        begun=_UNFINISHED_WORD.findall(request.prompt)[0] if request.raw else _begun(messages, begun),
         raw=request.raw,
         opaque=any(_is_opaque(message) for message in request.messages),
+        told=tuple(messages[at] for at in told),
+        asked=_joined((*beside, *(said for at, said in enumerate(messages) if at not in told))) if told else None,
     )
 
 
-def _begun(spoken: Sequence[tuple[object, str]]) -> str:
-    return spoken[-1][1] if spoken and spoken[-1][0] == "assistant" else ""
+def _begun(messages: Sequence[str], begun: int | None) -> str:
+    return "" if begun is None else messages[begun]
+
+
+def _joined(pieces: Iterable[str]) -> str:
+    return "\n".join(piece for piece in pieces if piece)
 
 
 def _checked(message: Message) -> Mapping[str, Any]:

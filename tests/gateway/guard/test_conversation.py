@@ -95,3 +95,15 @@ def test_a_request_that_is_nested_too_deeply_is_refused():
         deep = [deep]
     with pytest.raises(InvalidInput, match="nested"):
         read(user("hi"), documents=deep)
+
+
+def test_earlier_answers_are_told_apart_from_what_the_client_said():
+    """An answer that the client has begun for the model is no earlier one."""
+    told = {"role": "assistant", "content": "c"}
+    said = read(
+        {"role": "system", "content": "a"}, user("b"), told, user("d"), tools=[{"function": {"name": "f"}}]
+    )
+    assert (("c",), "f\na\nb\nd", "f\na\nb\nc\nd") == (said.told, said.asked, said.text)
+    begun = read(user("b"), told, user("d"), {"role": "assistant", "content": "In Sel"})
+    assert (("c",), "b\nd\nIn Sel", "In Sel") == (begun.told, begun.asked, begun.begun)
+    assert ((), None) == (read(user("b")).told, read(user("b")).asked)
