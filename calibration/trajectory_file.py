@@ -17,6 +17,7 @@ __all__ = [
     "bindings_in",
     "header_line",
     "intact_length",
+    "labels_line",
     "read_trajectories",
     "trajectory_line",
 ]
@@ -34,6 +35,11 @@ def header_line(bindings: Bindings) -> str:
 def trajectory_line(trajectory: Trajectory) -> str:
     """Encode one prompt's line, newline included. It holds the answers: sensitive."""
     return json.dumps(asdict(trajectory), ensure_ascii=False) + "\n"
+
+
+def labels_line(trajectory: Trajectory) -> str:
+    """Encode one prompt's labels as a line of a labels file, newline included: null where there is none."""
+    return json.dumps({"id": trajectory.id, "labels": trajectory.leaks}, ensure_ascii=False) + "\n"
 
 
 def intact_length(path: Path) -> int:

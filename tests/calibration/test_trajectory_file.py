@@ -15,6 +15,7 @@ from calibration.trajectory_file import (
     apply_labels,
     header_line,
     intact_length,
+    labels_line,
     read_trajectories,
     trajectory_line,
 )
@@ -173,6 +174,17 @@ def test_labels_are_set_and_the_rest_is_kept(tmp_path: Path) -> None:
     first, second = TWO.trajectories
     labelled = replace(first, candidates=(replace(first.candidates[0], leak=True), first.candidates[1]))
     assert apply_labels(TWO, file) == Recording(BINDINGS, (labelled, second))
+
+
+def test_labels_that_were_written_are_read_back(tmp_path: Path) -> None:
+    """Onto a recording without any; what has no label goes out as null."""
+    file = written(tmp_path, *(labels_line(trajectory) for trajectory in TWO.trajectories))
+    bare = Recording(
+        BINDINGS,
+        tuple(replace(t, candidates=tuple(replace(c, leak=None) for c in t.candidates)) for t in TWO.trajectories),
+    )
+    assert bare != TWO
+    assert apply_labels(bare, file) == TWO
 
 
 @pytest.mark.parametrize(
