@@ -138,6 +138,12 @@ class Policies:
         """Find who sends this key ("" for none). Raises ``Unauthenticated``, and ``StoreError``."""
         return (await self._in_force()).keys.client(key)
 
+    async def settled(self) -> Mapping[str, str]:
+        """Wait until every backend is open or cannot be, and say of each why it is not ("" where it is)."""
+        await self._in_force()
+        await self._routing.settled()
+        return self._routing.problems()
+
     @asynccontextmanager
     async def for_calibration(self, model: str) -> AsyncIterator[Subject]:
         """Give the active topics and the models as they are now, and keep these open inside the block.
@@ -145,8 +151,7 @@ class Policies:
         Its judges take the time that they need: a verdict that comes too late while serving lets nothing out;
         one that was cut off while calibrating would hide what comes after it.
         """
-        await self._in_force()
-        await self._routing.settled()
+        await self.settled()
         in_force = await self._in_force()
         with self._routing.held(in_force.fleet) as fleet:
             record = in_force.record

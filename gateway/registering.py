@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,7 +58,7 @@ def read_unlearning(path: Path) -> dict[str, Any]:
     return body
 
 
-def unlearning_in_brief(body: dict[str, Any] | None) -> tuple[str, str]:
+def unlearning_in_brief(body: Mapping[str, Any] | None) -> tuple[str, str]:
     """Give the method and in a few words what is promised, as the certificate says: nothing is verified."""
     if body is None:
         return "", ""

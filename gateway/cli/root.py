@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import gateway
-from gateway.cli import certificate, topics, train, unlearn
+from gateway.cli import backends, certificate, keys, topics, train, unlearn
 from gateway.cli.calibrate import calibrate_command
 from gateway.cli.demo import demo
 from gateway.cli.serve import serve
@@ -44,6 +44,8 @@ app.command()(serve)
 app.command("calibrate")(calibrate_command)
 app.add_typer(topics.app, name="topics")
 app.add_typer(certificate.app, name="certificate")
+app.add_typer(backends.app, name="backends")
+app.add_typer(keys.app, name="keys")
 app.add_typer(train.app, name="train")
 app.add_typer(unlearn.app, name="unlearn")
 

@@ -40,6 +40,10 @@ async def _serve(settings: Settings, certificate: Path | None) -> None:
             if problem:
                 typer.echo(f"not ready: {part}: {problem}", err=True)
 
+        for name, problem in (await gateway.policies.settled()).items():
+            if problem:
+                typer.echo(f"not available: the backend {name}: {problem}", err=True)
+
         def listening(url: str) -> None:
             typer.echo(f"Lethe listens on {url}/v1, with the topics of {gateway.store.path.resolve()}", err=True)
 

@@ -32,8 +32,12 @@ async def read_backends(connection: AsyncConnection) -> tuple[BackendRecord, ...
     return tuple(_backend(row, [r.topic_id for r in routed if r.backend == row.name]) for row in found)
 
 
-async def put_backend(connection: AsyncConnection, record: BackendRecord, now: datetime, *, replace: bool) -> None:
-    """Add a backend, or with ``replace`` put it in the place of one with its name; its topics are set.
+async def put_backend(
+    connection: AsyncConnection, record: BackendRecord, now: datetime, *, replace: bool, keep_topics: bool
+) -> None:
+    """Add a backend, or with ``replace`` put it in the place of one with its name.
+
+    Its topics are set, unless ``keep_topics`` says that they stay what they are.
 
     Raises ``Conflict`` for a name that is taken, ``NotFound`` for a topic that there is not.
     """
@@ -46,7 +50,8 @@ async def put_backend(connection: AsyncConnection, record: BackendRecord, now: d
         await connection.execute(insert(backends), {"name": record.name, **values})
     else:
         await connection.execute(update(backends).where(backends.c.name == record.name).values(**values))
-    await route_topics(connection, record.name, record.topics)
+    if not keep_topics:
+        await route_topics(connection, record.name, record.topics)
 
 
 async def route_topics(connection: AsyncConnection, name: str, topic_ids: Sequence[str]) -> None:

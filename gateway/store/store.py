@@ -172,13 +172,17 @@ class Store:
         async with self._reading() as connection:
             return await rows.active_certificates(connection)
 
-    async def put_backend(self, record: BackendRecord, *, replace: bool = False) -> int:
+    async def put_backend(self, record: BackendRecord, *, replace: bool = False, keep_topics: bool = False) -> int:
         """Add a backend with its topics; with ``replace``, in place of one that has its name.
+
+        ``keep_topics`` leaves the topics that are routed to that one as they are.
 
         Raises ``Conflict`` for a name that is taken, ``NotFound`` for a topic that there is not.
         """
         async with self._writing() as (connection, revision):
-            await backend_rows.put_backend(connection, record, self._clock(), replace=replace)
+            await backend_rows.put_backend(
+                connection, record, self._clock(), replace=replace, keep_topics=keep_topics
+            )
         return revision
 
     async def route_topics(self, name: str, topic_ids: Sequence[str]) -> int:

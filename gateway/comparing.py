@@ -1,0 +1,115 @@
+"""Comparing models: the same prompts to each, bare and through the loop. Knows no command line."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from evaluation.rates import Rate
+from gateway.app import Gateway
+from gateway.calibrating import by_forbidden_strings
+from gateway.errors import InvalidInput, UpstreamUnreachable
+from gateway.guard.channels import visible
+from gateway.guard.loop import Outcome, Released
+from gateway.guard.policy import Bounded, ReleaseRule
+from gateway.guard.prompts import Prompt, PromptSet
+from gateway.guard.recording import Oracle, Progress
+
+__all__ = ["Compared", "compare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One model's figures. ``rule`` is the release rule that its answers went through, in a word or two.
+
+    ``kept`` counts the benign answers that the loop left word for word as the bare model gave them;
+    ``generations`` and ``seconds`` are means over all requests through the loop, ``seconds_bare`` without it.
+    """
+
+    model: str
+    rule: str
+    leaks_bare: Rate
+    leaks: Rate
+    answered: Rate
+    kept: Rate
+    generations: float
+    seconds: float
+    seconds_bare: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    prompt: Prompt
+    bare: str
+    guarded: str
+    outcome: Outcome
+    seconds_bare: float
+    seconds: float
+
+
+async def compare(
+    gateway: Gateway, prompts: PromptSet, models: Sequence[str], *, progress: Progress, concurrency: int = 8
+) -> list[Compared]:
+    """Ask each model all prompts, ``concurrency`` at a time; answers are labelled by the prompts' own strings.
+
+    Forget prompts are asked bare with the decoding that the loop gives them, so that the loop is the only
+    difference. Raises ``InvalidInput`` where a forget prompt has no strings to be labelled by,
+    ``UpstreamError`` where a model is not available or fails.
+    """
+    oracle = by_forbidden_strings(prompts)
+    if unlabelled := [p.id for p in prompts.prompts if not p.benign and p.forbidden is None]:
+        raise InvalidInput(
+            f"prompt {unlabelled[0]!r} has no `forbidden` strings to tell a leak by; add or drop it"
+        )
+    problems = await gateway.policies.settled()
+    for model in models:
+        if reason := problems.get(model):
+            raise UpstreamUnreachable(f"the backend {model!r} is not available: {reason}")
+    done, total = 0, len(models) * len(prompts.prompts)
+    found: list[Compared] = []
+    for model in models:
+        gate = asyncio.Semaphore(concurrency)
+
+        async def one(prompt: Prompt, model: str = model, gate: asyncio.Semaphore = gate) -> _Asked:
+            nonlocal done
+            async with gate:
+                asked = await _ask(gateway, prompt, model)
+            done += 1
+            progress(done, total)
+            return asked
+
+        asked = await asyncio.gather(*(one(prompt) for prompt in prompts.prompts))
+        _, rule = await gateway.policies.now(model)
+        found.append(_summed(model, rule, asked, oracle))
+    return found
+
+
+async def _ask(gateway: Gateway, prompt: Prompt, model: str) -> _Asked:
+    request = prompt.request(model)
+    began = time.perf_counter()
+    async with gateway.policies.serving(model) as served:
+        bare = await served.upstream.complete(request if prompt.benign else gateway.plan.pinned(request))
+    between = time.perf_counter()
+    outcome = await gateway.ask(request)
+    ended = time.perf_counter()
+    return _Asked(
+        prompt, visible(bare.choices), visible(outcome.choices), outcome, between - began, ended - between
+    )
+
+
+def _summed(model: str, rule: ReleaseRule, asked: Sequence[_Asked], oracle: Oracle) -> Compared:
+    forget = [one for one in asked if not one.prompt.benign]
+    return Compared(
+        model=model,
+        rule=rule.certificate_id if isinstance(rule, Bounded) else type(rule).__name__.lower(),
+        leaks_bare=Rate.of(bool(oracle(one.prompt, one.bare)) for one in forget),
+        leaks=Rate.of(bool(oracle(one.prompt, one.guarded)) for one in forget),
+        answered=Rate.of(isinstance(one.outcome, Released) for one in forget),
+        kept=Rate.of(one.bare == one.guarded for one in asked if one.prompt.benign),
+        generations=fmean(one.outcome.generations for one in asked),
+        seconds=fmean(one.seconds for one in asked),
+        seconds_bare=fmean(one.seconds_bare for one in asked),
+    )
