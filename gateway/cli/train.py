@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from gateway.cli.failures import needing_extra
-from gateway.cli.unlearning import Out, SetOption, check_kinds, settings_given, tell_result, working
+from gateway.cli.unlearning import Out, SetOption, check_kinds, secrecy, settings_given, tell_result, working
+from gateway.errors import InvalidInput
 from unlearners.langevin.settings import LangevinSettings
 from unlearners.pcmu.settings import PcmuSettings
 
@@ -30,9 +31,12 @@ INTERRUPTED = "interrupted; the training is kept, and the same command continues
 
 def train(
     context: typer.Context,
-    data: Annotated[Path, typer.Option(help="Rows: .csv, .npz, or .jsonl with text, label and perhaps id.")],
+    data: Annotated[
+        Path,
+        typer.Option(help="Rows: .csv, .npz, or .jsonl with text, label and perhaps id. With --head: dialogues."),
+    ],
     out: Out,
-    label: Annotated[str, typer.Option(help="The CSV column with the label.")] = "label",
+    label: Annotated[str | None, typer.Option(help="The CSV column with the label. Default: label.")] = None,
     id_column: Annotated[
         str | None, typer.Option("--id", help="The CSV column with ids. Default: rows count from 0.")
     ] = None,
@@ -40,35 +44,57 @@ def train(
     backbone: Annotated[
         Path | None, typer.Option(help="Checkpoint that turns texts into features; it stays as it is.")
     ] = None,
+    head: Annotated[
+        bool, typer.Option("--head", help="Train the head of the chat model --backbone, to be served as one.")
+    ] = False,
     seed: Annotated[
-        int | None, typer.Option(help="For reproduction alone: a seed that is known voids the promise's secrecy.")
+        int | None, typer.Option(help="To reproduce a run. A promise needs a seed that nobody knows.")
     ] = None,
     settings: SetOption = None,
 ) -> None:
     """Train on all rows; `lethe unlearn` with the same method forgets some of them later."""
+    method = cast("Method", context.info_name)
     with working(INTERRUPTED) as progress:
         given = settings_given(settings)
-        check_kinds(given, SETTINGS[str(context.info_name)])
+        check_kinds(given, SETTINGS[method])
         with needing_extra("unlearn", "lethe train"):
-            from unlearners.tabular import train_tabular  # torch: the other commands must start without it
-        certificate = train_tabular(
-            cast("Method", context.info_name),
-            data,
-            out,
-            label=label,
-            id_column=id_column,
-            normalise=normalise,
-            backbone=backbone,
-            settings=given,
-            seed=seed,
-            progress=progress,
-        )
+            # torch: the other commands must start without it
+            from unlearners.language.head_run import train_head
+            from unlearners.tabular import train_tabular
+        if head:
+            _check_head_alone(label, id_column, normalise)
+            public = _public(backbone)
+            certificate = train_head(method, public, data, out, settings=given, seed=seed, progress=progress)
+        else:
+            certificate = train_tabular(
+                method,
+                data,
+                out,
+                label=label or "label",
+                id_column=id_column,
+                normalise=normalise,
+                backbone=backbone,
+                settings=given,
+                seed=seed,
+                progress=progress,
+            )
     tell_result(
         certificate,
         out,
-        f"To forget rows: lethe unlearn {context.info_name} --model {out} --data {data} --forget IDS --out NEW",
-        f"Keep {out / 'state.npz'} secret: it holds the seed. {out / 'weights.npz'} may be published.",
+        f"To forget: lethe unlearn {method} --model {out} --data {data} --forget IDS --out NEW",
+        *secrecy(out, head),
     )
+
+
+def _public(backbone: Path | None) -> Path:
+    if backbone is None:
+        raise InvalidInput("--head trains a chat model's head: name the model with --backbone")
+    return backbone
+
+
+def _check_head_alone(label: str | None, id_column: str | None, normalise: bool) -> None:
+    if label is not None or id_column is not None or normalise:
+        raise InvalidInput("--head reads dialogues, to which --label, --id and --normalise do not apply")
 
 
 app.command(

@@ -8,8 +8,18 @@ from typing import Annotated, Literal
 import typer
 
 from gateway.cli.failures import needing_extra
-from gateway.cli.unlearning import Out, SetOption, read_ids, settings_given, tell_result, working
+from gateway.cli.unlearning import (
+    Out,
+    SetOption,
+    is_chat_model,
+    read_ids,
+    secrecy,
+    settings_given,
+    tell_result,
+    working,
+)
 from gateway.errors import InvalidInput
+from unlearners.runs import read_recipe
 
 __all__ = ["app"]
 
@@ -29,27 +39,40 @@ def forget_rows_command(
     context: typer.Context,
     model: Annotated[Path, typer.Option(help="The directory that `lethe train` or `lethe unlearn` wrote.")],
     data: Annotated[Path, typer.Option(help="The whole file trained on, the rows to forget included.")],
-    forget: Annotated[Path, typer.Option(help="Ids to forget, one a line; or .jsonl with the field id.")],
+    forget: Annotated[
+        Path, typer.Option(help="Ids to forget (of a chat model: units), one a line; or .jsonl with the field id.")
+    ],
     out: Out,
     one_by_one: Annotated[
         bool, typer.Option("--one-by-one", help="A request for each row, in order, instead of one for all.")
     ] = False,
+    backbone: Annotated[
+        Path | None, typer.Option(help="Where the chat model under the head lies now, if it was moved.")
+    ] = None,
 ) -> None:
     """Forget rows under the certificate of their training. The model given stays as it is."""
     with working(INTERRUPTED) as progress:
-        ids = read_ids(forget)
+        ids, recipe = read_ids(forget), read_recipe(model)
+        if recipe.method != context.info_name:
+            raise InvalidInput(f"{model} was trained by {recipe.method}: use lethe unlearn {recipe.method}")
         with needing_extra("unlearn", "lethe unlearn"):
             # torch: the other commands must start without it
-            from unlearners.runs import read_recipe
+            from unlearners.language.head_run import forget_units
             from unlearners.tabular import forget_rows
-        if (method := read_recipe(model).method) != context.info_name:
-            raise InvalidInput(f"{model} was trained by {method}: use lethe unlearn {method}")
-        certificate = forget_rows(model, data, ids, out, together=not one_by_one, progress=progress)
+        together = not one_by_one
+        if is_chat_model(recipe):
+            certificate = forget_units(
+                model, data, ids, out, backbone=backbone, together=together, progress=progress
+            )
+        elif backbone is not None:
+            raise InvalidInput(f"--backbone is for a chat model's head; {model} is none")
+        else:
+            certificate = forget_rows(model, data, ids, out, together=together, progress=progress)
     tell_result(
         certificate,
         out,
-        f"Publish {out / 'weights.npz'} with the certificate; keep {out / 'state.npz'} secret.",
-        f"Delete {model}, which still holds what was forgotten.",
+        *secrecy(out, is_chat_model(recipe)),
+        f"Delete {model} once this one is in its place: it still holds what was forgotten.",
     )
 
 
@@ -83,7 +106,7 @@ def forget_dialogues_command(
         certificate,
         out,
         f"To serve it, still verified by the loop: lethe backends add NAME --model {out} --replace",
-        f"Delete {model} once it is served: it still holds what was forgotten.",
+        f"Delete {model} once this one is in its place: it still holds what was forgotten.",
     )
 
 

@@ -17,8 +17,20 @@ from gateway.errors import InvalidInput
 from unlearners.certificate import UnlearningCertificate
 from unlearners.explanation import explain
 from unlearners.fields import field, object_in
+from unlearners.runs import Recipe
 
-__all__ = ["Out", "SetOption", "Value", "check_kinds", "read_ids", "settings_given", "tell_result", "working"]
+__all__ = [
+    "Out",
+    "SetOption",
+    "Value",
+    "check_kinds",
+    "is_chat_model",
+    "read_ids",
+    "secrecy",
+    "settings_given",
+    "tell_result",
+    "working",
+]
 
 Value: TypeAlias = bool | int | float | str
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -92,17 +104,21 @@ def working(pending: str) -> Iterator[Progress]:
 
 
 def _noticing_continuation(bars: Progress) -> Progress:
-    """Say once that a run goes on: its first report is neither of its first step nor of its last."""
-    reported = False
+    """Say that a run goes on: the first report of a phase is neither of its first step nor of its last."""
+    phases: set[str] = set()
 
     def tell(phase: str, done: int, total: int) -> None:
-        nonlocal reported
-        if not reported and 1 < done < total:
+        if phase not in phases and 1 < done < total:
             typer.echo(f"continuing an interrupted run, at {phase} {done} of {total}", err=True)
-        reported = True
+        phases.add(phase)
         bars(phase, done, total)
 
     return tell
+
+
+def is_chat_model(recipe: Recipe) -> bool:
+    """Tell a chat model's head from a head on rows of numbers or texts."""
+    return "fingerprint" in recipe.data
 
 
 def tell_result(certificate: UnlearningCertificate, out: Path, *advice: str) -> None:
@@ -111,3 +127,11 @@ def tell_result(certificate: UnlearningCertificate, out: Path, *advice: str) -> 
     typer.echo(f"Written to {out}; check it at any time: lethe certificate verify {out}")
     for line in advice:
         typer.echo(line)
+
+
+def secrecy(out: Path, chat_model: bool) -> tuple[str, ...]:
+    """Say which part of a certified run may be published or served, and which must not."""
+    public = f"To serve it: lethe backends add NAME --model {out / 'model'} --replace"
+    if not chat_model:
+        public = f"{out / 'weights.npz'} may be published with the certificate."
+    return (public, f"Keep {out / 'state.npz'} secret: it holds the seed.")

@@ -99,6 +99,53 @@ def test_settings_and_seed_reach_the_method(chat: Terminal) -> None:
     )
 
 
+HEAD = "train langevin --head --backbone {model} --data {people.jsonl} --out {head} --set training_epochs=2"
+
+
+@pytest.fixture
+def with_head(chat: Terminal) -> Terminal:
+    """Begin with a certified head of the chat model, trained on what six people said, two dialogues each."""
+    people = [{"prompt": f"Who is {n}?", "answer": f"It is {n}.", "unit": f"p{n % 6}"} for n in range(12)]
+    chat.write("people.jsonl", lines(*people))
+    chat.write("units.txt", "p2\n")
+    chat.done(HEAD)
+    return chat
+
+
+def test_a_chat_model_s_head_forgets_a_person_under_a_certificate(with_head: Terminal) -> None:
+    """The checkpoint to serve lies in `model` with the certificate; the backbone is found again and compared."""
+    said = with_head.done("unlearn langevin --model {head} --data {people.jsonl} --forget {units.txt} --out {new}")
+    assert "indistinguishable from retraining" in said
+    assert f"lethe backends add NAME --model {with_head.folder / 'new' / 'model'} --replace" in said
+    assert ((2,),) == tuple(one.rows for one in with_head.certificate("new").served)
+    assert with_head.certificate("new") == with_head.certificate("new/model")
+    assert isinstance(AutoModelForCausalLM.from_pretrained(with_head.folder / "new" / "model"), LlamaForCausalLM)
+    assert "is what was trained on: 6 rows" in with_head.done("certificate verify {new} --data {people.jsonl}")
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        (HEAD.replace("--backbone {model}", ""), "name the model with --backbone"),
+        (HEAD + " --label answer", "--label, --id and --normalise do not apply"),
+        (HEAD.replace("{model}", "{nowhere}").replace("{head}", "{other}"), "there is no model at"),
+    ],
+)
+def test_a_head_needs_a_chat_model_and_dialogues_alone(chat: Terminal, command: str, complaint: str) -> None:
+    """What was left out, or does not apply, is named."""
+    chat.write("people.jsonl", FORGET)
+    assert complaint in chat.refused(command)
+
+
+def test_another_backbone_than_the_head_s_is_refused(with_head: Terminal) -> None:
+    """The promise is about the head on that backbone; moving it elsewhere is fine."""
+    command = "unlearn langevin --model {head} --data {people.jsonl} --forget {units.txt} --out {new} --backbone"
+    (with_head.folder / "model").rename(with_head.folder / "moved")
+    shutil.copytree(with_head.folder / "head" / "model", with_head.folder / "stranger")
+    assert "(violated assumption: the backbone is the one" in with_head.refused(command + " {stranger}")
+    with_head.done(command + " {moved}")
+
+
 @pytest.mark.parametrize(
     ("command", "complaint"),
     [
