@@ -69,9 +69,7 @@ def add(
         database, lambda store: store.put_backend(record, replace=replace, keep_topics=keep), create=True
     )
     typer.echo(f"added {name} (fingerprint {record.fingerprint})")
-    typer.echo(
-        f"Answers about active topics go out under a certificate of their own: lethe calibrate --model {name}"
-    )
+    typer.echo(f"While a topic is active its answers need a certificate: lethe calibrate --model {name}")
     typer.echo(f"revision {revision}")
 
 

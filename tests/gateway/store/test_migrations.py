@@ -5,12 +5,15 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from gateway.store import migrate
 from gateway.store.schema import metadata
 from gateway.store.store import Store
 
@@ -67,6 +70,41 @@ def test_the_tables_can_be_made_in_postgresql() -> None:
     assert indexes == [
         "CREATE UNIQUE INDEX one_active_certificate_a_generator ON certificates (generator) WHERE active = true"
     ]
+
+
+async def test_a_database_of_the_first_schema_keeps_all_that_it_has(path: Path) -> None:
+    """Made by the first migration alone, as it was released: topics, revision, and which certificate is active."""
+    _make_first_schema(path)
+    store = await Store.open(path)
+    record = await store.policy()
+    assert (7, "Ada", ()) == (record.revision, record.topics[0].topic.name, record.backends)
+    assert [{"id": "c1", "bindings": {"generator": "g"}}] == list(record.certificates)
+    await store.put_certificate("c3", {"id": "c3", "bindings": {"generator": "h"}})
+    await store.activate_certificate("c3")
+    assert {"c1", "c3"} == {body["id"] for body in await store.active_certificates()}
+    await store.activate_certificate("c2")
+    assert {"c2", "c3"} == {body["id"] for body in await store.active_certificates()}
+    await store.aclose()
+
+
+def _make_first_schema(path: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).with_name("migrations")))
+    config.set_main_option("path_separator", "os")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        when = "'2026-01-01 00:00:00.000000'"
+        body = '{"id": "%s", "bindings": {"generator": "g"}}'
+        for statement in (
+            f"INSERT INTO topics VALUES ('ada', 'Ada', '[]', '', '[]', '[]', 1, 'unaware', NULL, {when}, {when})",
+            f"INSERT INTO certificates VALUES ('c1', '{body % 'c1'}', 1, {when})",
+            f"INSERT INTO certificates VALUES ('c2', '{body % 'c2'}', 0, {when})",
+            "UPDATE policy SET revision = 7",
+        ):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
 
 
 def _insert_active_certificate(path: Path) -> None:

@@ -22,9 +22,11 @@ class Shelf:
         self.let = threading.Event()
 
     def capabilities(self, place):
+        """Do nothing beyond plain answers."""
         return Capabilities()
 
     def open(self, name, place):
+        """Open what the place's name says."""
         if place == "broken":
             raise InvalidInput("there is no checkpoint")
         if place == "burning":
