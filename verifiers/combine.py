@@ -10,7 +10,7 @@ from typing import TypeAlias
 from verifiers.identity import fingerprint_of
 from verifiers.protocol import Abstained, Exchange, Judge, Scored, Topic, Verdict, Verifier
 
-__all__ = ["Worst", "about", "with_deadline"]
+__all__ = ["Worst", "about", "guarded", "with_deadline"]
 
 _REVISION = "1"
 _Part: TypeAlias = tuple[str, Judge]
@@ -64,7 +64,7 @@ class _WorstJudge:
     async def __call__(self, exchange: Exchange) -> Verdict:
         scored: list[Scored] = []
         for name, judge in self.parts:
-            verdict = await _guarded(name, judge, exchange)
+            verdict = await guarded(name, judge, exchange)
             if isinstance(verdict, Abstained):
                 return verdict
             scored.append(verdict)
@@ -73,7 +73,8 @@ class _WorstJudge:
         return Scored(max(verdict.leakage for verdict in scored), tuple(evidence[: self.max_evidence]))
 
 
-async def _guarded(name: str, judge: Judge, exchange: Exchange) -> Verdict:
+async def guarded(name: str, judge: Judge, exchange: Exchange) -> Verdict:
+    """Ask a judge; whatever it raises becomes an abstention that names it. A cancellation passes through."""
     try:
         verdict = await judge(exchange)
     except Exception as error:  # Whatever broke, no judgement was made. The message may quote the answer.
