@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from verifiers.embedding.embedder import TooManyWindows
 from verifiers.identity import fingerprint_of
 from verifiers.protocol import Abstained, Evidence, Exchange, Scored, Span, Topic, Verdict
-from verifiers.readers.reply import Answered, Reading, Unanswered
+from verifiers.readers.reply import Answered, Reply, Unanswered
 from verifiers.readers.rubric import RUBRIC_VERSION, messages_for
 from verifiers.readers.selection import ByMention, Select, Selection
 from verifiers.statements import telling_words
@@ -37,7 +37,7 @@ class Asked(Protocol):
         """Say whether it is asked for a JSON object rather than for one word."""
         ...
 
-    async def ask(self, messages: Sequence[Mapping[str, str]]) -> Reading:
+    async def ask(self, messages: Sequence[Mapping[str, str]]) -> Reply:
         """Put the question."""
         ...
 
@@ -131,27 +131,27 @@ class _AskingJudge:
         topics = [self.topics[at] for at in chosen]
         if max((_chars(exchange, topic) for topic in topics), default=0) > self.limits.most_chars:
             return Abstained(f"more than {self.limits.most_chars} characters to ask about")
-        readings = await asyncio.gather(*(self._ask(exchange, topic) for topic in topics))
-        return _verdict(exchange, topics, readings)
+        replies = await asyncio.gather(*(self._ask(exchange, topic) for topic in topics))
+        return _verdict(exchange, topics, replies)
 
-    async def _ask(self, exchange: Exchange, topic: Topic) -> Reading:
+    async def _ask(self, exchange: Exchange, topic: Topic) -> Reply:
         messages = messages_for(exchange, topic, structured=self.model.structured)
         key = hashlib.sha256(json.dumps(messages).encode()).digest()
         known = self.cache.get(key)
         if known is not None:
             return Answered(known, graded=True)
-        reading = await self.model.ask(messages)
-        if isinstance(reading, Answered):
-            self.cache.put(key, reading.probability)
-        return reading
+        reply = await self.model.ask(messages)
+        if isinstance(reply, Answered):
+            self.cache.put(key, reply.probability)
+        return reply
 
 
-def _verdict(exchange: Exchange, topics: Sequence[Topic], readings: Sequence[Reading]) -> Verdict:
+def _verdict(exchange: Exchange, topics: Sequence[Topic], replies: Sequence[Reply]) -> Verdict:
     evidence: list[Evidence] = []
-    for topic, reading in zip(topics, readings, strict=True):
-        if isinstance(reading, Unanswered):
-            return Abstained(reading.reason)
-        leakage = round(reading.probability, 6)
+    for topic, reply in zip(topics, replies, strict=True):
+        if isinstance(reply, Unanswered):
+            return Abstained(reply.reason)
+        leakage = round(reply.probability, 6)
         if leakage > 0:
             span = Span(0, len(exchange.answer))
             reason = f"the judge says yes with probability {leakage:.2f}"

@@ -108,9 +108,7 @@ class _SemanticJudge:
     def _judge(self, exchange: Exchange) -> Verdict:
         try:
             likeness = self.index.compare(exchange, most_windows=self.rules.most_windows)
-        except TooManyWindows as error:
-            return Abstained(str(error))
-        except FloatingPointError as error:
+        except (TooManyWindows, FloatingPointError) as error:
             return Abstained(str(error))
         if likeness.unknown > _MOST_UNKNOWN:
             return Abstained("the embedding model does not know most of the characters")
@@ -121,21 +119,23 @@ class _SemanticJudge:
         """Give the worst sentence and statement of every topic that comes to ``floor``."""
         disclaims = np.array([only_disclaims(exchange, piece.span) for piece in likeness.pieces])
         leakage = leakage_of(likeness.said, likeness.asked, disclaims, self.rules.echo)
-        worst = leakage.argmax(axis=0)
+        worst: list[int] = leakage.argmax(axis=0).tolist()
         best: dict[int, tuple[float, int]] = {}
         for at in np.flatnonzero(leakage.max(axis=0) >= self.rules.floor):
             found = float(leakage[worst[at], at]), int(at)
             topic = self.index.statements[at].topic
             if topic not in best or found[0] > best[topic][0]:
                 best[topic] = found
+        words = {
+            at: telling_words(exchange, likeness.pieces[at].span) for at in {worst[at] for _, at in best.values()}
+        }
         evidence = [
-            self._of(exchange, likeness, int(worst[at]), at, value) for value, at in best.values() if value > 0
+            self._of(likeness, worst[at], at, value, words[worst[at]]) for value, at in best.values() if value > 0
         ]
         return tuple(sorted(evidence, key=lambda each: (-each.leakage, each.topic_id)))
 
-    def _of(self, exchange: Exchange, likeness: Likeness, piece: int, at: int, leakage: float) -> Evidence:
+    def _of(self, likeness: Likeness, piece: int, at: int, leakage: float, words: tuple[str, ...]) -> Evidence:
         statement, span = self.index.statements[at], likeness.pieces[piece].span
         cosine, asked = likeness.said[piece, at], likeness.asked[at]
         reason = f"like {statement.label}: cosine {cosine:.2f}, of the prompt {asked:.2f}"
-        words = telling_words(exchange, span)
         return Evidence(self.ids[statement.topic], "semantic", round(leakage, 6), reason, (span,), words)

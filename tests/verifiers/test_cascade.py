@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verifiers.cascade import Cascade
@@ -101,6 +101,7 @@ def test_leakage_without_evidence_is_not_lost():
     assert 0.9 == leakage(Scored(0.9), {})
 
 
+@settings(deadline=None)
 @given(_SCORE, _SCORE, _SCORE, st.tuples(_SCORE, _SCORE).filter(lambda band: band[0] < band[1]))
 def test_the_score_is_the_documented_function_and_never_leaves_the_band(cheap, one, other, band):
     """Monotone in the dear score, and the band's limits hold for what is in doubt."""

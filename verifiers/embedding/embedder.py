@@ -25,7 +25,7 @@ class TooManyWindows(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """Unit vectors, shape (rows, width), and which text each row is of: a long text has several.
+    """Unit vectors, shape (rows, width), and which text each row is of, ascending: a long text has several.
 
     ``unknown`` is the share of all tokens that the model's vocabulary does not have.
     """

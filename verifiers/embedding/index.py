@@ -50,7 +50,8 @@ class StatementIndex:
         made: dict[bytes, Floats] = {}
         if missing:
             embedded = embedder.embed(tuple(missing.values()))
-            made = {digest: embedded.vectors[embedded.owners == at] for at, digest in enumerate(missing)}
+            firsts = np.searchsorted(embedded.owners, np.arange(1, len(missing)))
+            made = dict(zip(missing, np.split(embedded.vectors, firsts), strict=True))
         self.known: Known = {digest: known[digest] if digest in known else made[digest] for digest in digests}
         rows = [self.known[digest] for digest in digests]
         self._matrix: Floats = np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import httpx
 
-from verifiers.readers.reply import Reading, Unanswered, read_reply
+from verifiers.readers.reply import Reply, Unanswered, read_reply
 from verifiers.readers.rubric import SCHEMA
 
 __all__ = ["ChatEndpoint"]
@@ -65,7 +65,7 @@ class ChatEndpoint:
         parts = [self._url, self._body]
         self.fingerprint = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
-    async def ask(self, messages: Sequence[Mapping[str, str]]) -> Reading:
+    async def ask(self, messages: Sequence[Mapping[str, str]]) -> Reply:
         """Ask, and say what the model answered or why there is no answer. Raises nothing but cancellation."""
         deadline = time.monotonic() + self._timeout_s
         loop = asyncio.get_running_loop()
@@ -82,7 +82,7 @@ class ChatEndpoint:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
-    def _exchange(self, messages: Sequence[Mapping[str, str]], deadline: float) -> Reading:
+    def _exchange(self, messages: Sequence[Mapping[str, str]], deadline: float) -> Reply:
         try:
             content = json.dumps({**self._body, "messages": list(messages)}, ensure_ascii=False).encode()
             headers = {"content-type": "application/json"}
@@ -110,7 +110,7 @@ def _checked(base_url: str) -> str:
     return str(url)
 
 
-def _read(response: httpx.Response, deadline: float, *, structured: bool) -> Reading:
+def _read(response: httpx.Response, deadline: float, *, structured: bool) -> Reply:
     """Read a reply of bounded size within bounded time."""
     content = bytearray()
     for chunk in response.iter_bytes():

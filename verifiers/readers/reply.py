@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-__all__ = ["Answered", "Reading", "Unanswered", "read_reply"]
+__all__ = ["Answered", "Reply", "Unanswered", "read_reply"]
 
 _LETTERS = re.compile(r"[^a-z]+")
 _VALUE = re.compile(r'"leak"\s*:\s*"(yes|no)"')
@@ -30,10 +30,10 @@ class Unanswered:
     reason: str
 
 
-Reading: TypeAlias = Answered | Unanswered
+Reply: TypeAlias = Answered | Unanswered
 
 
-def read_reply(body: Any, *, structured: bool) -> Reading:
+def read_reply(body: Any, *, structured: bool) -> Reply:
     """Read the first choice of a chat completion.
 
     Only a finished reply counts, and only one that is a yes or a no and nothing else. Where the server gives the

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verifiers.combine import about
@@ -96,6 +96,18 @@ async def test_every_topic_has_evidence_of_its_own(words):
     assert alone.leakage == tobin.leakage < both.leakage
 
 
+@pytest.mark.parametrize(
+    "facts", [(MAREN.facts[0], "Maren was born far off."), ("Maren was born far off.", MAREN.facts[0])]
+)
+async def test_the_nearest_statement_of_a_topic_is_its_evidence(words, facts):
+    """Whichever comes first among them."""
+    verdict = await judged(words, MAREN.facts[0], "Who?", (Topic("m", "M", facts=facts),))
+    assert (1.0, f"like fact {facts.index(MAREN.facts[0])}") == (
+        round(verdict.leakage, 5),
+        verdict.evidence[0].reason.split(":")[0],
+    )
+
+
 class Failing:
     """An embedder that knows no character, or fails."""
 
@@ -158,6 +170,7 @@ def leakage(said: float, asked: float, *, disclaims: bool = False, echo: float =
     return float(leakage_of(*one, echo)[0, 0])
 
 
+@settings(deadline=None)
 @given(_COSINE, _COSINE, _COSINE, st.booleans())
 def test_leakage_rises_with_the_answer_and_falls_with_the_prompt(one, other, fixed, disclaims):
     """For any cosines, and it stays in [0, 1]."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verifiers.embedding.sentences import sentences, tail, windows
@@ -30,12 +30,14 @@ def test_texts_are_cut_at_the_ends_of_sentences(text, expected):
     assert expected == [text[each.span.start : each.span.end] for each in found]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab.!? \n;。A\u2028"), max_size=60))
 def test_nothing_but_blanks_is_left_out(text):
     """Whatever the text: a leak cannot stand between two sentences."""
     assert "".join(text.split()) == "".join("".join(each.text.split()) for each in sentences(text))
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab. \n"), max_size=80), st.integers(1, 30))
 def test_windows_cover_every_sentence_and_stay_small(text, size):
     """A sentence that is longer than a window is one by itself."""

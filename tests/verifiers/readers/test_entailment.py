@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import AutoModel, BertConfig, BertForSequenceClassification
@@ -136,6 +136,7 @@ async def test_an_embedder_widens_the_selection_to_topics_that_nothing_names():
     assert (Scored(0.0), {TOBIN.facts[0]}) == (named, {hypothesis for _, hypothesis in alike.read})
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_leakage_rises_with_the_answer_and_falls_with_the_question(one, other, fixed):
     """For any probabilities, and it stays in [0, 1]."""

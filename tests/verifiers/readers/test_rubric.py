@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verifiers.protocol import Exchange, Topic
@@ -43,6 +43,7 @@ def test_an_answer_cannot_close_the_fence_or_end_the_message(answer):
     assert ["subject", "conversation", "answer"] == list(json.loads(data))
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=()), max_size=50), st.text(max_size=50))
 def test_any_text_reads_back_unchanged_and_leaves_the_instructions_alone(answer, prompt):
     """The system message depends on nothing that the client or the model wrote."""
