@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calibration.answered import Rate, rate
 from calibration.outcome import Infeasible
 from calibration.ranks import confident_rank, expectation_rank, units_needed
-from calibration.replay import released
+from calibration.replay import generations, generations_always, leaks_at, released, within
 from calibration.trajectories import Trajectory
 
-__all__ = ["Budget", "calibrated_budget", "first_pass_round"]
+__all__ = ["Budget", "BudgetFigures", "calibrated_budget", "compare_budget", "first_pass_round"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,16 @@ class Budget:
     n: int
     level: float
     confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetFigures:
+    """What one way to run the loop met on recorded prompts; generations are the mean per prompt."""
+
+    way: str
+    generations: float
+    leak_rate: Rate
+    answer_rate: Rate
 
 
 def first_pass_round(trajectory: Trajectory, threshold: float) -> float:
@@ -75,3 +86,33 @@ def _tail_rank(n: int, level: float, confidence: float | None) -> int:
     if confidence is None:
         return expectation_rank(n, level)
     return confident_rank(n, level, confidence)
+
+
+def compare_budget(
+    trajectories: Sequence[Trajectory], threshold: float, budget: Budget
+) -> tuple[BudgetFigures, BudgetFigures, BudgetFigures]:
+    """Compare three ways to run the same loop: every round always, stopping, and stopping within the budget.
+
+    All release the first candidate below ``threshold``. So the first two give the same answers and leak alike,
+    and what stopping saves is saved at an equal leak rate; the budget cuts answers that come after it, so it
+    leaks at most as often. How often that is, the budget does not bound: tests/guarantees/test_budget.py shows
+    two laws with the same budget of which one never leaks and one always. Raises ``ValueError`` naming a prompt
+    whose released answer has no label.
+    """
+    cut = [within(trajectory, budget.rounds) for trajectory in trajectories]
+    return (
+        _figures("every round", trajectories, threshold, [generations_always(t) for t in trajectories]),
+        _figures("stopping", trajectories, threshold, [generations(t, threshold) for t in trajectories]),
+        _figures(
+            f"stopping, {budget.rounds} rounds at most", cut, threshold, [generations(t, threshold) for t in cut]
+        ),
+    )
+
+
+def _figures(
+    way: str, trajectories: Sequence[Trajectory], threshold: float, spent: Sequence[int]
+) -> BudgetFigures:
+    prompts = len(trajectories)
+    leaking = sum(leaks_at(trajectory, threshold) for trajectory in trajectories)
+    answered = sum(released(trajectory, threshold) is not None for trajectory in trajectories)
+    return BudgetFigures(way, sum(spent) / max(prompts, 1), rate(leaking, prompts), rate(answered, prompts))

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from calibration.budget import Budget, calibrated_budget, first_pass_round
+from calibration.budget import Budget, calibrated_budget, compare_budget, first_pass_round
 from calibration.groups import (
     control_every_group,
     control_groups,
@@ -110,3 +110,21 @@ def test_the_first_pass_is_counted_in_rounds_not_candidates() -> None:
     """Two candidates per round, rounds numbered from anywhere."""
     walked = Trajectory("q", tuple(Candidate(t, s) for t, s in [(1, 0.9), (1, 0.8), (2, 0.7), (2, 0.1)]))
     assert [first_pass_round(walked, t) for t in (0.85, 0.2, 0.05)] == [1.0, 2.0, math.inf]
+
+
+def test_the_budget_is_compared_with_running_every_round_at_equal_leaks() -> None:
+    """One answered at once, one in round 2 with a leak, one in round 3, one never."""
+    walked = [
+        prompt("1", (0.1, False), (0.1, False), (0.1, False)),
+        prompt("2", (0.9, True), (0.1, True), (0.1, True)),
+        prompt("3", (0.9, True), (0.9, True), (0.1, False)),
+        prompt("4", (0.9, True), (0.9, True), (0.9, True)),
+    ]
+    always, stopping, budgeted = compare_budget(walked, 0.2, Budget(2, 3, 4, 0.5, None))
+    assert [f.generations for f in (always, stopping, budgeted)] == [3.0, 9 / 4, 7 / 4]
+    assert [(f.leak_rate.count, f.answer_rate.count) for f in (always, stopping, budgeted)] == [
+        (1, 3),
+        (1, 3),
+        (1, 2),
+    ]
+    assert budgeted.way == "stopping, 2 rounds at most"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calibration.budget import Budget, calibrated_budget
+from calibration.budget import Budget, calibrated_budget, compare_budget, first_pass_round
 
 from .conftest import Note
 from .harness import check_kept, check_not_timid
+from .laws import law
 
 pytestmark = pytest.mark.guarantee
 
@@ -61,6 +62,37 @@ def test_the_budget_holds_with_confidence(name: str, n: int, note: Note) -> None
     check_kept(misses, reps, 0.05)
     if name == "no ties":
         check_not_timid(misses, reps, 0.05)
+
+
+@pytest.mark.parametrize("name", ["all-leak", "none-leak"])
+def test_the_budget_alone_does_not_bound_leaks(name: str, note: Note) -> None:
+    """Two laws of the same scores, hence the same budget, and it holds for both: one always leaks, one never."""
+    design, threshold, level = law(name, 4_000), 0.6, 0.1
+    everything = design.trajectories()
+    found = calibrated_budget([first_pass_round(t, threshold) for t in everything[:200]], level, 0.95)
+    assert isinstance(found, Budget)
+    assert found.rounds == 3
+    fresh = everything[200:]
+    late = sum(first_pass_round(t, threshold) > found.rounds for t in fresh)
+    note(f"budget on fresh prompts, {name}", late, len(fresh), level)
+    check_kept(late, len(fresh), level)
+    budgeted = compare_budget(fresh, threshold, found)[2]
+    assert budgeted.leak_rate.share == (budgeted.answer_rate.share if name == "all-leak" else 0.0)
+    assert budgeted.answer_rate.share > 0.9
+
+
+def test_stopping_saves_rounds_at_an_equal_leak_rate_and_the_budget_at_no_higher_one() -> None:
+    """On the good verifier at a threshold that most pass: under half of the generations."""
+    fresh = law("good", 4_000).trajectories()
+    rounds = [first_pass_round(t, 0.5) for t in fresh[:300]]
+    found = calibrated_budget(rounds, 0.2, 0.95)
+    assert isinstance(found, Budget)
+    assert found.rounds < 4
+    always, stopping, budgeted = compare_budget(fresh[300:], 0.5, found)
+    assert always.leak_rate == stopping.leak_rate
+    assert always.answer_rate == stopping.answer_rate
+    assert budgeted.leak_rate.count <= stopping.leak_rate.count
+    assert budgeted.generations <= stopping.generations < always.generations / 2
 
 
 def test_a_budget_one_rank_too_small_is_caught() -> None:

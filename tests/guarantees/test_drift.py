@@ -59,9 +59,8 @@ def test_a_change_of_the_scores_is_noticed_soon(before: int, note: Note) -> None
         scores = [*rng.beta(2, 6, before), *rng.beta(3, 5, 1_500)]
         rang = rings_at(scores, seed)
         delays.append(float("inf") if rang is None else rang - before)
-    note(
-        f"delay on scores after {before}, median {np.median(delays):.0f}", int(np.sum(np.isinf(delays))), reps, 0.1
-    )
+    unnoticed = int(np.isinf(delays).sum())
+    note(f"unnoticed on scores after {before}, median delay {np.median(delays):.0f}", unnoticed, reps, 0.1)
     assert 0 < np.median(delays) < {500: 150, 5_000: 250}[before]
     assert np.mean(np.isinf(delays)) <= 0.1
 
