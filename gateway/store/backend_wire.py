@@ -53,9 +53,7 @@ def _variable(name: str) -> str:
 
 def _named(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError(
-            "is 1 to 128 letters, digits, '.', '_', ':', '/', '@' and '-'; the first is a letter or digit"
-        )
+        raise ValueError("must be 1 to 128 letters, digits and .-_:/@, the first a letter or digit")
     return name
 
 
