@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -100,7 +101,16 @@ def _id_in(path: Path, number: int, line: str) -> str:
 def working(pending: str) -> Iterator[Progress]:
     """Draw bars inside the block; bad input there is one line, and Ctrl-C says that the work is ``pending``."""
     with reporting_failures(), telling_of_interruption(pending), refusing_bad_input(), phase_bars() as bars:
-        yield _noticing_continuation(bars)
+        yield _noticing_continuation(bars) if _is_first_process() else _silent
+
+
+def _is_first_process() -> bool:
+    """Tell the process that speaks from those that `accelerate launch` starts beside it."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _silent(phase: str, done: int, total: int) -> None:
+    """Draw nothing."""
 
 
 def _noticing_continuation(bars: Progress) -> Progress:
@@ -122,7 +132,9 @@ def is_chat_model(recipe: Recipe) -> bool:
 
 
 def tell_result(certificate: UnlearningCertificate, out: Path, *advice: str) -> None:
-    """Print the certificate in words, where it lies, and what to do next."""
+    """Print the certificate in words, where it lies, and what to do next; once, however many processes."""
+    if not _is_first_process():
+        return
     typer.echo(explain(certificate))
     typer.echo(f"Written to {out}; check it at any time: lethe certificate verify {out}")
     for line in advice:
