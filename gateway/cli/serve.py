@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +13,11 @@ import typer
 from gateway.app import create_app, open_gateway
 from gateway.certificates import activate_certificate, read_certificate
 from gateway.cli.failures import reporting_failures
+from gateway.errors import InvalidInput
 from gateway.logs import log_events
 from gateway.serving import serve_until_signalled
 from gateway.settings import Settings, read_settings
+from gateway.upstream.vllm_process import VllmServer, running_vllm
 
 __all__ = ["serve"]
 
@@ -24,12 +28,39 @@ def serve(
     database: Annotated[str | None, typer.Option(help="Where topics and certificates are kept.")] = None,
     upstream: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible server.")] = None,
     model: Annotated[Path | None, typer.Option(help="Checkpoint to run in this process instead.")] = None,
+    vllm: Annotated[str | None, typer.Option(help="Model to serve by a vLLM of our own.")] = None,
+    vllm_python: Annotated[Path | None, typer.Option(help="The Python that has vLLM.")] = None,
+    vllm_argument: Annotated[list[str] | None, typer.Option(help="Passed on to vLLM; may be repeated.")] = None,
     certificate: Annotated[Path | None, typer.Option(help="Certificate to activate first.")] = None,
 ) -> None:
     """Start the gateway. Everything else is set by LETHE_… variables; see docs/settings.md."""
     with reporting_failures():
-        settings = read_settings(host=host, port=port, database=database, upstream_url=upstream, model_dir=model)
-        asyncio.run(_serve(settings, certificate))
+        given = {"host": host, "port": port, "database": database, "upstream_url": upstream, "model_dir": model}
+        if vllm is None:
+            asyncio.run(_serve(read_settings(**given), certificate))
+        else:
+            _check_alone(vllm_python, upstream, model)
+            server = VllmServer(
+                vllm_python or Path(sys.executable), vllm, Path(vllm).name, arguments=tuple(vllm_argument or ())
+            )
+            asyncio.run(_serve_vllm(server, given, certificate))
+
+
+def _check_alone(vllm_python: Path | None, upstream: str | None, model: Path | None) -> None:
+    if upstream is not None or model is not None:
+        raise InvalidInput("--vllm starts the model itself: leave out --upstream and --model")
+    if vllm_python is not None and not vllm_python.is_file():
+        raise InvalidInput(f"there is no Python at {vllm_python}: name the one of vLLM's own environment")
+
+
+async def _serve_vllm(server: VllmServer, given: Mapping[str, object], certificate: Path | None) -> None:
+    def tell(words: str) -> None:
+        typer.echo(words, err=True)
+
+    tell(f"starting vLLM with {server.model}, which takes a while")
+    async with running_vllm(server, tell) as running:
+        settings = read_settings(**{**given, "upstream_url": running.url, "upstream_bad_words": True})
+        await _serve(settings, certificate)
 
 
 async def _serve(settings: Settings, certificate: Path | None) -> None:
