@@ -16,6 +16,8 @@ from gateway.errors import InvalidInput
 __all__ = ["serve_until_signalled", "serving"]
 
 _GRACE_S = 10
+_KEEP_ALIVE_S = 75
+"""Longer than clients keep an idle connection, so that none is closed under a request just being sent."""
 
 
 async def serve_until_signalled(app: FastAPI, host: str, port: int, listening: Callable[[str], None]) -> None:
@@ -96,4 +98,5 @@ def _config(app: FastAPI) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
+        timeout_keep_alive=_KEEP_ALIVE_S,
     )
