@@ -141,8 +141,8 @@ class TransformersUpstream:
 
     def _prompt(self, request: ChatRequest) -> tuple[int, ...]:
         if request.raw:
-            (message,) = (_plain(message, self._marks) for message in request.messages)
-            return tuple(self._tokenizer.encode(message["content"])) or (self._tokenizer.eos_token_id,)
+            (said,) = (_plain(message, self._marks) for message in request.messages)
+            return tuple(self._tokenizer.encode(said["content"])) or (self._tokenizer.eos_token_id,)
         messages = [_plain(message, self._marks) for message in request.messages]
         try:
             text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
