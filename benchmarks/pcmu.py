@@ -38,7 +38,7 @@ from unlearners.pcmu.data_smoothing import (
 from unlearners.pcmu.descent import trajectory
 from unlearners.pcmu.exact import exact_budget
 from unlearners.pcmu.settings import PcmuSettings
-from unlearners.pcmu.task import PcmuTask
+from unlearners.pcmu.task import Classifying
 from unlearners.pcmu.tasks import LinearTask, NetworkTask
 from unlearners.pcmu.unlearner import Pcmu
 from unlearners.protocol import Refused
@@ -90,7 +90,7 @@ def read(path: Path, classes: Sequence[str]) -> tuple[Dataset, Dataset]:
     return train, test
 
 
-def measured(name: str, task: PcmuTask, test: Dataset, settings: PcmuSettings, seeds: int) -> Trained:
+def measured(name: str, task: Classifying, test: Dataset, settings: PcmuSettings, seeds: int) -> Trained:
     """Train with several seeds (one where nothing is drawn) and account."""
     unlearner, began = Pcmu(task, settings), time.process_time()
     once = settings.variant == "majority" and isinstance(task, LinearTask)
@@ -117,7 +117,7 @@ def measured(name: str, task: PcmuTask, test: Dataset, settings: PcmuSettings, s
     )
 
 
-def budget_at(task: PcmuTask, settings: PcmuSettings, epsilon: float) -> int:
+def budget_at(task: Classifying, settings: PcmuSettings, epsilon: float) -> int:
     """Return the sampled variant's budget for another ε at the same noise."""
     return sampled_budget(
         epsilon, settings.delta, rows=task.data.rows, steps=settings.steps, clip=task.clip, sigma=settings.sigma

@@ -16,7 +16,7 @@ from unlearners.data import Dataset, read_csv, read_npz, request_for_ids
 from unlearners.langevin import unlearner as langevin
 from unlearners.langevin.choice import chosen_settings
 from unlearners.langevin.settings import LangevinSettings
-from unlearners.language.frozen_features import features_of_texts, read_labelled_texts
+from unlearners.language.frozen_features import features_of_texts, read_labelled_texts, read_texts
 from unlearners.losses import loss_for
 from unlearners.pcmu import unlearner as pcmu
 from unlearners.pcmu.settings import PcmuSettings
@@ -39,6 +39,7 @@ def train_tabular(
     id_column: str | None = None,
     normalise: bool = False,
     backbone: Path | None = None,
+    public: Path | None = None,
     settings: Mapping[str, runs.Value],
     seed: int | None = None,
     progress: Progress = silent,
@@ -47,17 +48,19 @@ def train_tabular(
     """Train a head on a file of rows, into the new directory ``out``.
 
     ``data`` is .csv (``label`` and ``id_column`` name columns), .npz, or .jsonl with ``text``, ``label`` and
-    perhaps ``id`` a line, which needs the Hugging Face checkpoint ``backbone`` and is always normalised.
+    perhaps ``id`` a line, which needs the Hugging Face checkpoint ``backbone`` and is always normalised;
+    ``public`` names texts of the same kind that never have to be forgotten, by which features are whitened.
     ``settings`` are those of ``LangevinSettings`` (see ``chosen_settings`` for what may be left out) or
     ``PcmuSettings``. ``out`` then holds ``state.npz`` (secret), ``weights.npz``, ``unlearning.json`` and
-    ``recipe.json``. Raises
-    ``Refused`` where the data violate an assumption, ``ValueError`` for files or settings that are unusable.
+    ``recipe.json``. Raises ``Refused`` where the data violate an assumption, ``ValueError`` for files or settings
+    that are unusable.
     """
     how: dict[str, runs.Value] = {
         "label": label,
         "id_column": id_column,
         "normalise": normalise,
         "backbone": None if backbone is None else str(backbone.absolute()),
+        "public": None if public is None else str(public.absolute()),
     }
     rows = read_rows(data, how)
     chosen = _settings(method, rows, settings)
@@ -97,8 +100,8 @@ def forget_rows(
 
 
 def read_rows(data: Path, how: Mapping[str, runs.Value]) -> Dataset:
-    """Read rows by the file's ending; ``how`` has ``label``, ``id_column``, ``normalise`` and ``backbone``."""
-    id_column, backbone = how.get("id_column"), how.get("backbone")
+    """Read rows by the file's ending; ``how`` is that of a recipe (see ``train_tabular``)."""
+    id_column, backbone, public = (how.get(name) for name in ("id_column", "backbone", "public"))
     match data.suffix:
         case ".csv":
             rows = read_csv(data, str(how["label"]), None if id_column is None else str(id_column))
@@ -107,7 +110,8 @@ def read_rows(data: Path, how: Mapping[str, runs.Value]) -> Dataset:
         case ".jsonl":
             if backbone is None:
                 raise ValueError(f"{data} holds texts: name the backbone whose features they are given")
-            return features_of_texts(Path(str(backbone)), read_labelled_texts(data))
+            texts = () if public is None else read_texts(Path(str(public)))
+            return features_of_texts(Path(str(backbone)), read_labelled_texts(data), public=texts)
         case other:
             raise ValueError(f"cannot read {data}: {other or 'no ending'!r} is none of .csv, .npz and .jsonl")
     return rows.with_unit_rows() if how["normalise"] else rows

@@ -5,9 +5,10 @@ The certificate of a head on these features covers the head: the backbone must n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,7 +18,20 @@ from transformers import AutoModel, AutoTokenizer
 from unlearners.data import Dataset
 from unlearners.fields import field, object_in, optional
 
-__all__ = ["LabelledTexts", "features_of_texts", "mean_hidden_states", "read_labelled_texts"]
+__all__ = [
+    "LabelledTexts",
+    "Whitening",
+    "features_of_texts",
+    "mean_hidden_states",
+    "read_labelled_texts",
+    "read_texts",
+    "whitening_of",
+]
+
+FLOOR = 1e-3
+"""The share of the largest variance that is added to each, so that noise is not blown up."""
+
+RowT = TypeVar("RowT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +43,43 @@ class LabelledTexts:
     ids: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Whitening:
+    """A shift (d,) and a matrix (d, d) that spread features evenly over all directions, found on public texts.
+
+    Hidden states lie close together; what tells texts apart is in directions that a head of bounded norm hardly
+    sees otherwise.
+    """
+
+    mean: NDArray[np.float64]
+    matrix: NDArray[np.float64]
+
+    def __call__(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (x - mean)·matrix for each row."""
+        return np.asarray((features - self.mean) @ self.matrix)
+
+
+def whitening_of(features: NDArray[np.float64]) -> Whitening:
+    """Return the whitening of public features (n, d). Raises ``ValueError`` for fewer than two rows."""
+    if len(features) < 2:
+        raise ValueError("whitening takes at least two public texts, better some thousands")
+    values, vectors = np.linalg.eigh(np.cov(features.T))
+    return Whitening(features.mean(axis=0), vectors / np.sqrt(np.maximum(values, 0) + FLOOR * values.max()))
+
+
 def read_labelled_texts(path: Path) -> LabelledTexts:
     """Read JSON Lines with ``text``, ``label`` and perhaps ``id``, all texts. ``ValueError`` names the line."""
+    rows = _read(path, lambda one: (field(one, "text", str), field(one, "label", str), optional(one, "id", str)))
+    ids = tuple(str(place) if name is None else name for place, (_, _, name) in enumerate(rows))
+    return LabelledTexts(tuple(row[0] for row in rows), tuple(row[1] for row in rows), ids)
+
+
+def read_texts(path: Path) -> tuple[str, ...]:
+    """Read JSON Lines with ``text``, whatever else they hold. ``ValueError`` names the line."""
+    return tuple(_read(path, lambda one: field(one, "text", str)))
+
+
+def _read(path: Path, decode: Callable[[dict[str, object]], RowT]) -> list[RowT]:
     rows = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -40,23 +89,30 @@ def read_labelled_texts(path: Path) -> LabelledTexts:
         if not line.strip():
             continue
         try:
-            source = object_in(line)
-            rows.append((field(source, "text", str), field(source, "label", str), optional(source, "id", str)))
+            rows.append(decode(object_in(line)))
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}") from None
-    ids = tuple(str(place) if name is None else name for place, (_, _, name) in enumerate(rows))
-    return LabelledTexts(tuple(row[0] for row in rows), tuple(row[1] for row in rows), ids)
+    return rows
 
 
-def features_of_texts(backbone: Path, rows: LabelledTexts, *, most_tokens: int = 512) -> Dataset:
-    """Encode the texts with a Hugging Face checkpoint on disk, as rows of norm 1."""
+def features_of_texts(
+    backbone: Path, rows: LabelledTexts, *, public: Sequence[str] = (), most_tokens: int = 512
+) -> Dataset:
+    """Encode the texts with a Hugging Face checkpoint on disk, as rows of norm 1, whitened by public texts."""
     tokenizer = AutoTokenizer.from_pretrained(backbone, local_files_only=True)
     model = AutoModel.from_pretrained(backbone, local_files_only=True)
-    tokens = [tokenizer(text, truncation=True, max_length=most_tokens)["input_ids"] for text in rows.texts]
+
+    def encoded(texts: Sequence[str]) -> NDArray[np.float64]:
+        tokens = [tokenizer(text, truncation=True, max_length=most_tokens)["input_ids"] for text in texts]
+        return mean_hidden_states(model, tokens)
+
     values, numbered = np.unique(rows.labels, return_inverse=True)
-    classes = tuple(str(value) for value in values)
-    features = mean_hidden_states(model, tokens)
-    return Dataset(features, numbered.astype(np.int64), classes, rows.ids).with_unit_rows()
+    features = encoded(rows.texts)
+    if public:
+        features = whitening_of(encoded(public))(features)
+    return Dataset(
+        features, numbered.astype(np.int64), tuple(str(value) for value in values), rows.ids
+    ).with_unit_rows()
 
 
 def mean_hidden_states(model: torch.nn.Module, tokens: Sequence[Sequence[int]]) -> NDArray[np.float64]:

@@ -55,7 +55,7 @@ def load_headed(backbone: Path) -> Headed:
     language = load_language_model(backbone)
     old = language.model
     norm, head = getattr(_base(old), "norm", None), _head(old)
-    if norm is None or not isinstance(head, torch.nn.Linear) or head.bias is not None:
+    if norm is None or type(head) is not torch.nn.Linear or getattr(head, "bias", None) is not None:
         raise Refused(FOLDED, f"a {type(old).__name__} has no final norm followed by a plain linear head")
     width = head.weight.shape[1]
     folded = head.weight.detach() * norm.weight.detach() * math.sqrt(width)

@@ -23,7 +23,7 @@ from unlearners.pcmu.bag_task import BagTask
 from unlearners.pcmu.settings import PcmuSettings
 from unlearners.protocol import ForgetRequest, Progress, Refused, silent
 
-__all__ = ["MODEL", "HeadMethod", "forget_units", "train_head"]
+__all__ = ["MODEL", "HeadMethod", "forget_units", "same_backbone", "train_head"]
 
 MODEL = "model"
 """The checkpoint to serve, in a run's directory; what lies beside it stays private."""
@@ -86,7 +86,9 @@ def forget_units(
     ``Refused`` for a unit that is not there or forgotten already, or a budget that is spent.
     """
     recipe = runs.read_recipe(model)
-    headed = load_headed(_backbone(recipe, backbone))
+    if recipe.method not in get_args(HeadMethod):
+        raise ValueError(f"{model} was made by {recipe.method!r}; it is not a head")
+    headed = load_headed(same_backbone(recipe, backbone))
     bags = bags_of(headed, read_units(data), progress)
     whole = request_for_ids(bags, units)
     requests = [whole] if together else [ForgetRequest((row,)) for row in whole.rows]
@@ -98,9 +100,10 @@ def forget_units(
     return runs.forget(partial(_pcmu, headed, bags, coded, now), model, out, requests, recipe, progress=progress)
 
 
-def _backbone(recipe: runs.Recipe, given: Path | None) -> Path:
+def same_backbone(recipe: runs.Recipe, given: Path | None) -> Path:
+    """Return where the public model lies. Raises ``Refused`` where that is another than the one trained on."""
     if not {"backbone", "fingerprint"} <= set(recipe.data):
-        raise ValueError("the directory does not hold a head of a chat model")
+        raise ValueError("the directory does not hold what was trained on a chat model")
     backbone = Path(str(recipe.data["backbone"])) if given is None else given
     if fingerprint_of(backbone) != recipe.data["fingerprint"]:
         raise Refused("the backbone is the one that the head was trained on", f"{backbone} is another")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from unlearners.data import Units
 from unlearners.pcmu.codes import Array
 
-__all__ = ["OWN_ROW", "Alive", "PcmuTask"]
+__all__ = ["OWN_ROW", "Alive", "Classifying", "PcmuTask"]
 
 Alive: TypeAlias = NDArray[np.bool_]
 """Which rows are left, of shape (n,)."""
@@ -55,6 +55,10 @@ class PcmuTask(Protocol):
     def mean_gradient(self, weights: Array, alive: Alive) -> Array:
         """Return the mean of the clipped gradients of the rows that are alive, divided by their number."""
         ...
+
+
+class Classifying(PcmuTask, Protocol):
+    """A task whose model tells classes apart."""
 
     def predictions(self, weights: Array, features: Array) -> NDArray[np.int64]:
         """Return the class of each row of features."""
