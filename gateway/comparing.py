@@ -14,7 +14,7 @@ from gateway.calibrating import by_forbidden_strings
 from gateway.errors import InvalidInput, UpstreamUnreachable
 from gateway.guard.channels import visible
 from gateway.guard.loop import Outcome, Released
-from gateway.guard.policy import Bounded, ReleaseRule
+from gateway.guard.policy import Bounded, Closed, ReleaseRule, ZeroEvidence
 from gateway.guard.prompts import Prompt, PromptSet
 from gateway.guard.recording import Oracle, Progress
 
@@ -23,7 +23,8 @@ __all__ = ["Compared", "compare"]
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One model's figures. ``rule`` is the release rule that its answers went through, in a word or two.
+    """One model's figures. ``rule`` is the release rule that its answers went through: the certificate's id, or
+    the rule's name, and then ``because`` says why no certificate applied.
 
     ``kept`` counts the benign answers that the loop left word for word as the bare model gave them;
     ``generations`` and ``seconds`` are means over all requests through the loop, ``seconds_bare`` without it.
@@ -31,6 +32,7 @@ class Compared:
 
     model: str
     rule: str
+    because: str
     leaks_bare: Rate
     leaks: Rate
     answered: Rate
@@ -105,6 +107,7 @@ def _summed(model: str, rule: ReleaseRule, asked: Sequence[_Asked], oracle: Orac
     return Compared(
         model=model,
         rule=rule.certificate_id if isinstance(rule, Bounded) else type(rule).__name__.lower(),
+        because=rule.reason if isinstance(rule, Closed | ZeroEvidence) else "",
         leaks_bare=Rate.of(bool(oracle(one.prompt, one.bare)) for one in forget),
         leaks=Rate.of(bool(oracle(one.prompt, one.guarded)) for one in forget),
         answered=Rate.of(isinstance(one.outcome, Released) for one in forget),

@@ -43,6 +43,9 @@ def compare_command(
     if json_file is not None:
         json_file.write_text(json.dumps([figures(one) for one in found], indent=1) + "\n", encoding="utf-8")
     print_table(_table(found))
+    for one in found:
+        if one.because:
+            typer.echo(f"{one.model}: {one.because}")
     typer.echo(
         "Rates with their 95 % Clopper-Pearson intervals; released: the certificate under which, or the rule."
     )

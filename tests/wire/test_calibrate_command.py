@@ -120,6 +120,27 @@ async def test_a_killed_calibration_loses_and_repeats_nothing(start, tmp_path):
     assert 40 == len(desk.certificate().record_lows)
 
 
+async def test_a_backend_is_calibrated_by_its_name_and_compared(start, tmp_path):
+    """Its certificate is for its own generator, and the list shows it."""
+    async with start(revised, topics=()) as model:
+        desk = Desk(tmp_path, f"{model.url}/v1")
+        await desk.set_up(40)
+        await desk.run("backends", "add", "b", "--upstream", f"{model.url}/v1", "--upstream-model", "m2")
+        code, _, err = await desk.run(*CALIBRATE, "--model", "b")
+        assert (0, {"m2"}) == (code, {request.model for request in model.upstream.requests}), err
+        await desk.run("certificate", "activate", "certificate.json")
+        code, out, err = await desk.run("backends", "list")
+        assert (0, True) == (code, desk.certificate().id in out), out + err
+        desk.environment["LETHE_ROUNDS"] = "2"
+        code, out, err = await desk.run("backends", "compare", "--prompts", "prompts.jsonl", "--json", "c.json")
+        assert (0, True) == (code, "does not fit (generator)" in out), out + err
+    default, backend = json.loads((tmp_path / "c.json").read_text())
+    assert [("m", "closed"), ("b", desk.certificate().id)] == [
+        (one["model"], one["released_under"]) for one in (default, backend)
+    ]
+    assert (40, 0) == (backend["leaks_bare"]["hits"], backend["leaks"]["hits"])
+
+
 async def test_too_few_prompts_are_infeasible_with_the_number_that_is_needed(start, tmp_path):
     """Its own exit code; the certificate is written and lets nothing out."""
     async with start(revised, topics=()) as model:
