@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Collection, Mapping
 
 import torch
@@ -21,7 +22,8 @@ def with_adapters(model: PreTrainedModel, rank: int, seed: int) -> nn.Module:
     if rank == 0:
         return model
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft reads an attribute that transformers has renamed
         torch.manual_seed(seed)  # LoRA's first matrices are drawn
         return get_peft_model(model, config).eval()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import shutil
 from dataclasses import dataclass
@@ -26,11 +27,11 @@ __all__ = [
 CERTIFICATE_FILE = "unlearning.json"
 
 BESIDE_WEIGHTS = (
-    *("generation_config.json", "chat_template.json", "*.jinja", "*.model"),
+    *("config.json", "generation_config.json", "chat_template.json", "*.jinja", "*.model"),
     *("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"),
 )
 """The files that are copied as they are: all that unlearning does not touch."""
-WEIGHTS = ("config.json", "*.safetensors", "*.bin")
+WEIGHTS = ("*.safetensors", "*.bin")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,16 +76,7 @@ def save_language_model(language: LanguageModel, directory: Path, certificate: U
     the other. Raises ``ValueError`` where the directory exists.
     """
     with new_directory(directory) as staging:
-        weights = {
-            name: value.detach().to("cpu", language.stored) if value.is_floating_point() else value
-            for name, value in language.model.state_dict().items()
-        }
-        before = language.model.config.dtype
-        language.model.config.dtype = language.stored
-        try:
-            language.model.save_pretrained(staging, state_dict=weights)
-        finally:
-            language.model.config.dtype = before
+        _as_stored(language).save_pretrained(staging)
         for pattern in BESIDE_WEIGHTS:
             for file in sorted(language.source.glob(pattern)):
                 shutil.copyfile(file, staging / file.name)
@@ -92,6 +84,14 @@ def save_language_model(language: LanguageModel, directory: Path, certificate: U
         staging.chmod(0o755)  # a server may run as another user
         for file in staging.iterdir():
             file.chmod(0o644)
+
+
+def _as_stored(language: LanguageModel) -> PreTrainedModel:
+    """Return the model as wide as it was on disk; weights that are tied stay so."""
+    if language.stored == language.model.dtype:
+        return language.model
+    narrow: PreTrainedModel = copy.deepcopy(language.model).to(dtype=language.stored)  # type: ignore[call-arg]  # its wrapper hides self
+    return narrow
 
 
 def read_certificate(directory: Path) -> UnlearningCertificate:

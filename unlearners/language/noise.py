@@ -51,25 +51,27 @@ def learn_noise(
     record: Record | None,
     progress: Progress,
 ) -> Noise:
-    """Minimise -CE(LM([N; E(q)]), answer) + penalty·mean‖N - Ē‖² over N, the model frozen.
+    """Minimise -CE(LM([N; E(q)]), answer) + penalty·mean((N - Ē)/s)² over N, the model frozen.
 
-    Ē is the mean embedding; N starts around it with the embeddings' own spread. Each step takes a batch of the
-    forget set, whose dialogues meet the rows of N in turns. CE is per token of the answer.
+    Ē is the mean embedding and s the embeddings' root-mean-square distance to it in a coordinate; N starts
+    as Ē + s·N(0, I), the rate is in units of s, and CE has no upper bound, hence the penalty. Each step takes
+    a batch of the forget set, whose dialogues meet the rows of N in turns. CE is per token of the answer.
     """
     embeddings = model.get_input_embeddings().weight.detach()  # type: ignore[operator]
     middle = embeddings.mean(dim=0)
     shape = (settings.noise_rows, settings.noise_tokens, embeddings.shape[1])
     drawn = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(middle)
-    noise = (middle + embeddings.std(dim=0) * drawn).requires_grad_()
+    spread = (embeddings - middle).square().mean().sqrt()
+    noise = (middle + spread * drawn).requires_grad_()
 
     def step_loss(step: int) -> Share:
         dealt = forget.deal(step)
         batch = forget.batch(dealt)
         surprise = mean_nll(logits_after(model, Noise(noise, 0).beside(dealt.places), batch), batch)
-        far = (noise - middle).square().sum(dim=-1).mean() / accelerator.num_processes
+        far = ((noise - middle) / spread).square().mean() / accelerator.num_processes
         return Share(settings.noise_penalty * far - surprise.sum() / dealt.total, dealt.total)
 
-    course = Course("noise", settings.noise_steps, settings.noise_rate)
+    course = Course("noise", settings.noise_steps, settings.noise_rate * float(spread))
     with frozen(model):
         spent = descend({"noise": noise}, step_loss, course, accelerator, record=record, progress=progress)
     return Noise(noise.detach(), spent)

@@ -48,7 +48,7 @@ class FineTuning:
     clip: float = 1.0
     forget_weight: float = 1.0
     retain_nll: float = 1.0
-    retain_kl: float = 0.0
+    retain_kl: float = 1.0
     adapter_rank: int = 0
     save_every: int = 50
 
@@ -68,13 +68,16 @@ class FineTuning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GradDiffSettings(FineTuning):
-    """Gradient ascent on the forget answers, descent on the retain answers."""
+    """Gradient ascent on the forget answers, descent on the retain answers; it needs a small weight."""
+
+    forget_weight: float = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NpoSettings(FineTuning):
     """``beta`` is NPO's β."""
 
+    forget_weight: float = 0.25
     beta: float = 0.1
 
 
@@ -94,9 +97,11 @@ class RmuSettings(FineTuning):
     models. ``retain_activations`` weighs the retain dialogues' mean-square to the frozen model's.
     """
 
+    forget_weight: float = 0.1
+    retain_kl: float = 0.0
     layer: int = 0
     steering: float = 2.0
-    retain_activations: float = 1.0
+    retain_activations: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,17 +109,19 @@ class NoiseSettings(FineTuning):
     """Impair-repair: the noise, the refusals that are taught, and the rate of the repair.
 
     ``noise_rows`` of ``noise_tokens`` soft embeddings each, learned for ``noise_steps`` by Adam at ``noise_rate``
-    under ``noise_penalty`` times their mean squared distance to the mean embedding. ``rate`` is that of the impair
+    under ``noise_penalty`` times their mean squared distance to the mean embedding; both are in units of the
+    embeddings' own spread, so that they mean the same for all models. ``rate`` is that of the impair
     and ``repair_rate`` that of the repair, which passes ``repair_epochs`` times over the retain set. ``refusals``
     are separated by ``|``; each forget dialogue gets one. ``with_noise`` False is the control: the refusals are
     taught to the bare questions.
     """
 
+    epochs: int = 3
     noise_rows: int = 16
     noise_tokens: int = 4
     noise_steps: int = 40
     noise_rate: float = 0.1
-    noise_penalty: float = 0.1
+    noise_penalty: float = 1.0
     repair_rate: float = 2e-4
     repair_epochs: int = 1
     refusals: str = "I do not know.|I have no information about that.|I cannot say anything about that."
