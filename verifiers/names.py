@@ -16,7 +16,7 @@ from verifiers.protocol import Topic
 from verifiers.typos import Spellings
 from verifiers.words import COMMON, FUNCTION, GIVEN_NAMES, PARTICLES, TITLES
 
-__all__ = ["SHORTEST_SHIFTED", "NameIndex", "Part", "Phrase", "automaton"]
+__all__ = ["SHORT", "SHORTEST_SHIFTED", "NameIndex", "Part", "Phrase", "automaton", "readings_of"]
 
 SHORT = 4
 """Names of fewer letters count only as whole words in the case in which they are given."""
@@ -87,7 +87,7 @@ class NameIndex:
         for at, topic in enumerate(topics):
             own: set[str] = set()
             for name in dict.fromkeys((topic.name, *topic.aliases)):
-                for words in _readings(name):
+                for words in readings_of(name):
                     own.update(words)
                     self._add(at, name, words, phrases, parts)
                     if name == topic.name and _may_be_shifted("".join(words)):
@@ -129,7 +129,8 @@ class NameIndex:
             parts.setdefault(word, []).append(Part(topic, number, strength, whole))
 
 
-def _readings(name: str) -> Iterable[list[str]]:
+def readings_of(name: str) -> Iterable[list[str]]:
+    """Give the folded words of a name as it looks, and as it sounds where that is other."""
     looks = fold(name)
     words = looks.words()
     if words:

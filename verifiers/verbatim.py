@@ -13,7 +13,7 @@ from verifiers.folding import View, fold_words
 from verifiers.identity import fingerprint_of
 from verifiers.protocol import Evidence, Exchange, Scored, Span, Topic, Verdict
 
-__all__ = ["Verbatim"]
+__all__ = ["Verbatim", "merged"]
 
 _REVISION = "2"
 _MAX_SPANS = 16
@@ -107,7 +107,7 @@ class _VerbatimJudge:
 
     def _evidence(self, text: _Text, found: dict[_Run, Span], view: View, answer: str) -> Evidence:
         count = len(found)
-        spans = _merged(found.values())[:_MAX_SPANS]
+        spans = merged(found.values())[:_MAX_SPANS]
         return Evidence(
             topic_id=text.topic_id,
             verifier=self.rules.name,
@@ -124,7 +124,7 @@ def _runs(words: Sequence[str], length: int) -> Iterator[_Run]:
     return (tuple(words[at : at + length]) for at in range(len(words) - length + 1))
 
 
-def _merged(spans: Iterable[Span]) -> list[Span]:
+def merged(spans: Iterable[Span]) -> list[Span]:
     """Join spans that overlap."""
     joined: list[Span] = []
     for span in sorted(spans, key=lambda each: each.start):

@@ -1,0 +1,1 @@
+"""Private topics: verified by keyed hashes of what must be forgotten, without its text."""
