@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from transformers import AutoModel
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils.logging import (
+    disable_progress_bar,
+    get_verbosity,
+    set_verbosity,
+    set_verbosity_error,
+)
 
 from verifiers.embedding.layout import digest_of
 from verifiers.embedding.pooling import Floats, Ints
@@ -66,13 +70,12 @@ def load_encoder(directory: Path, attention: str = "sdpa") -> torch.nn.Module:
 def quietly() -> Iterator[None]:
     """Keep transformers' loading bars and reports out of the gateway's own output."""
     disable_progress_bar()  # type: ignore[no-untyped-call]
-    logger = logging.getLogger("transformers.modeling_utils")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    level = get_verbosity()
+    set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
-        logger.setLevel(level)
+        set_verbosity(level)
 
 
 def _weights(directory: Path) -> tuple[Path, ...]:

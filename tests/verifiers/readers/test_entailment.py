@@ -136,6 +136,30 @@ async def test_an_embedder_widens_the_selection_to_topics_that_nothing_names():
     assert (Scored(0.0), {TOBIN.facts[0]}) == (named, {hypothesis for _, hypothesis in alike.read})
 
 
+class LikeNone:
+    """An embedder to which a text that it has not seen is like no other."""
+
+    fingerprint = "unlike"
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def embed(self, texts: Sequence[str], *, most_windows: int | None = None) -> Embedded:
+        """A direction of its own for each."""
+        vectors = torch.zeros(len(texts), 64)
+        for at in range(len(texts)):
+            vectors[at, self.seen + at] = 1.0
+        self.seen += len(texts)
+        return Embedded(vectors.numpy(), torch.arange(len(texts)).numpy(), 0.0)
+
+
+async def test_with_an_embedder_what_is_named_is_read_all_the_same():
+    """Also where no sentence is like a statement."""
+    model = WordsImply()
+    await Entailment(model, selection=ByMeaning(LikeNone())).prepare((MAREN, TOBIN))(Exchange(QUESTION, "Hm."))
+    assert set(FACTS) == {hypothesis for _, hypothesis in model.read}
+
+
 @settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_leakage_rises_with_the_answer_and_falls_with_the_question(one, other, fixed):
