@@ -10,6 +10,7 @@ from scipy.special import betaincinv
 from calibration.fixed_sequence import check_grid, p_values
 from calibration.outcome import Certified, Infeasible, Outcome, check_confidence, check_level
 from calibration.ranks import exact, miss_probability, units_needed
+from calibration.release import Surrender
 from calibration.replay import by_unit, generations, generations_always, leaks_at, released
 from calibration.trajectories import Recording, Trajectory
 
@@ -84,14 +85,14 @@ def rate(count: int, of: int) -> Rate:
     return Rate(count, of, *clopper_pearson(count, of))
 
 
-def figures_at(recording: Recording, threshold: float) -> Figures:
-    """Replay every trajectory at a threshold.
+def figures_at(recording: Recording, threshold: float, surrender: Surrender | None = None) -> Figures:
+    """Replay every trajectory at a threshold, giving up where ``surrender`` says so.
 
     Raises ``ValueError`` naming the prompt where a released candidate of a forget prompt has no label.
     """
     forget, benign = recording.forget, recording.benign
-    answered = _count_units(forget, lambda prompt: released(prompt, threshold) is not None, any)
-    leaked = _count_units(forget, lambda prompt: leaks_at(prompt, threshold), any)
+    answered = _count_units(forget, lambda prompt: released(prompt, threshold, surrender) is not None, any)
+    leaked = _count_units(forget, lambda prompt: leaks_at(prompt, threshold, surrender), any)
     unchanged = _count_units(benign, lambda prompt: released(prompt, threshold) == 0, all)
     forget_units, benign_units = _units(forget), _units(benign)
     return Figures(
@@ -100,8 +101,8 @@ def figures_at(recording: Recording, threshold: float) -> Figures:
         answer_rate=rate(answered, forget_units),
         leak_given_answered=rate(leaked, answered),
         benign_unchanged=rate(unchanged, benign_units),
-        forget_generations=_generations(forget, threshold),
-        benign_generations=_generations(benign, threshold),
+        forget_generations=_generations(forget, threshold, surrender),
+        benign_generations=_generations(benign, threshold, surrender),
     )
 
 
@@ -117,9 +118,9 @@ def _count_units(
     return sum(over(map(holds, members)) for _, members in by_unit(trajectories))
 
 
-def _generations(trajectories: Sequence[Trajectory], threshold: float) -> Generations:
+def _generations(trajectories: Sequence[Trajectory], threshold: float, surrender: Surrender | None) -> Generations:
     prompts = len(trajectories)
-    under_rule = sum(generations(trajectory, threshold) for trajectory in trajectories)
+    under_rule = sum(generations(trajectory, threshold, surrender) for trajectory in trajectories)
     always = sum(map(generations_always, trajectories))
     return Generations(under_rule / max(prompts, 1), always / max(prompts, 1), prompts)
 

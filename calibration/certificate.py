@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias, cast
 
 from calibration.answered import Figures
 from calibration.certificate_parts import (
+    audit_in,
     figures_in,
     group_in,
     group_out,
@@ -18,10 +19,14 @@ from calibration.certificate_parts import (
     lows_out,
     outcome_in,
     outcome_out,
+    surrender_in,
 )
 from calibration.fields import field, list_of, object_in, optional
 from calibration.groups import GroupOutcome
+from calibration.oracle_error import Audit
 from calibration.outcome import Certified, Outcome
+from calibration.release import Surrender
+from calibration.surrender import SurrenderChoice
 from calibration.trajectories import Bindings
 from calibration.trajectory_file import bindings_in
 
@@ -40,6 +45,8 @@ __all__ = [
 SCHEMA = "lethe.certificate/1"
 
 Method: TypeAlias = Literal["record_low", "ltt"]
+
+_OPTIONAL = ("surrender", "tries", "audit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,11 @@ class Certificate:
     Learn-then-Test's evidence, empty for the record-low method. ``figures`` are None where nothing is
     released. ``id`` is a digest of the rest: it shows that a file was damaged or edited by hand, not who
     issued it.
+
+    ``every_group`` names one key, or several with commas between. The last three are None, and not written,
+    where they do not apply: ``surrender`` is when serving gives up early, ``tries`` makes sessions of up to so
+    many prompts the units, and ``audit`` is the error of the judge whose labels these are; all outcomes but
+    ``served`` are then about its labels, at the stricter level that it is held to.
     """
 
     id: str
@@ -77,6 +89,9 @@ class Certificate:
     bindings: Bindings
     record_lows: tuple[float, ...]
     grid_leaks: tuple[GridLeaks, ...]
+    surrender: SurrenderChoice | None = None
+    tries: int | None = None
+    audit: Audit | None = None
 
     def __post_init__(self) -> None:
         if datetime.fromisoformat(self.created).utcoffset() != timedelta(0):
@@ -118,9 +133,13 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Applies:
-    """The promise holds for what is being served, when only what scores below ``threshold`` goes out."""
+    """The promise holds for what is being served, when only what scores below ``threshold`` goes out.
+
+    ``surrender`` says when to give up early: it saves generations, and the promise holds with and without.
+    """
 
     threshold: float
+    surrender: Surrender | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +173,8 @@ def applies_to(certificate: Certificate, now: Bindings) -> Applicability:
     parts = tuple(part for part, different in differs.items() if different)
     if parts or certificate.threshold is None:
         return Mismatch(parts)
-    return Applies(certificate.threshold)
+    choice = certificate.surrender
+    return Applies(certificate.threshold, None if choice is None else choice.surrender)
 
 
 def _topics_covered(certificate: Certificate, now: Bindings) -> bool:
@@ -189,7 +209,7 @@ def _check_digest(source: Mapping[str, object]) -> None:
 
 
 def _content(certificate: Certificate) -> dict[str, object]:
-    return {
+    content = {
         "schema": SCHEMA,
         **asdict(certificate),
         "served": outcome_out(certificate.served),
@@ -199,11 +219,15 @@ def _content(certificate: Certificate) -> dict[str, object]:
         "record_lows": lows_out(certificate.record_lows),
         "grid_leaks": [asdict(entry) for entry in certificate.grid_leaks],
     }
+    # Later additions are written only where they say something, so that older certificates keep their ids.
+    return {name: value for name, value in content.items() if name not in _OPTIONAL or value is not None}
 
 
 def _decoded(source: Mapping[str, object]) -> Certificate:
     figures: dict[str, object] | None = optional(source, "figures", dict)
     confident: dict[str, object] | None = optional(source, "confident", dict)
+    surrender: dict[str, object] | None = optional(source, "surrender", dict)
+    audit: dict[str, object] | None = optional(source, "audit", dict)
     return Certificate(
         id=field(source, "id", str),
         created=field(source, "created", str),
@@ -220,6 +244,9 @@ def _decoded(source: Mapping[str, object]) -> Certificate:
         bindings=bindings_in(field(source, "bindings", dict)),
         record_lows=lows_in(source),
         grid_leaks=tuple(map(_grid_leaks, list_of(source, "grid_leaks", dict))),
+        surrender=None if surrender is None else surrender_in(surrender),
+        tries=optional(source, "tries", int),
+        audit=None if audit is None else audit_in(audit),
     )
 
 

@@ -9,9 +9,22 @@ from dataclasses import asdict
 from calibration.answered import Figures, Generations, Rate
 from calibration.fields import field, optional
 from calibration.groups import GroupOutcome
+from calibration.oracle_error import Audit
 from calibration.outcome import Certified, Infeasible, Outcome
+from calibration.release import Surrender
+from calibration.surrender import SurrenderChoice
 
-__all__ = ["figures_in", "group_in", "group_out", "lows_in", "lows_out", "outcome_in", "outcome_out"]
+__all__ = [
+    "audit_in",
+    "figures_in",
+    "group_in",
+    "group_out",
+    "lows_in",
+    "lows_out",
+    "outcome_in",
+    "outcome_out",
+    "surrender_in",
+]
 
 Source = Mapping[str, object]
 
@@ -73,6 +86,26 @@ def _low(value: object) -> float:
     if isinstance(value, float | int) and not isinstance(value, bool) and 0.0 <= value <= 1.0:
         return float(value)
     raise ValueError('each of \'record_lows\' must be a number in [0, 1], "inf" or "-inf"')
+
+
+def surrender_in(source: Source) -> SurrenderChoice:
+    """Decode when serving gives up early, and what that did to the calibration prompts."""
+    rule: dict[str, object] = field(source, "surrender", dict)
+    return SurrenderChoice(
+        surrender=Surrender(field(rule, "after", int), field(rule, "ceiling", float)),
+        most_lost=field(source, "most_lost", float),
+        confidence=field(source, "confidence", float),
+        lost=field(source, "lost", int),
+        answered=field(source, "answered", int),
+        generations_without=field(source, "generations_without", float),
+        generations_with=field(source, "generations_with", float),
+    )
+
+
+def audit_in(source: Source) -> Audit:
+    """Decode a judge's audit."""
+    counts = (field(source, name, int) for name in ("found", "leaks", "alarms", "clean"))
+    return Audit(*counts)
 
 
 def figures_in(source: Source) -> Figures:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from calibration.answered import Figures, Rate
 from calibration.certificate import Certificate
+from calibration.groups import keys_in
+from calibration.oracle_error import held_to
 from calibration.outcome import Certified, Infeasible, Outcome
 
 __all__ = ["explain", "in_one_sentence"]
@@ -17,9 +19,11 @@ def in_one_sentence(certificate: Certificate) -> str:
     sure = "On average over calibrations"
     if certificate.confidence is not None:
         sure = f"With confidence {_percent(certificate.confidence)}"
-    whom = f" of every {certificate.every_group}" if certificate.every_group else ""
+    keys = keys_in(certificate.every_group)
+    whom = f" of every {' and every '.join(keys)}" if keys else ""
+    what = "prompts" if certificate.tries is None else f"sessions of up to {certificate.tries} prompts"
     return (
-        f"{sure}, at most {_percent(certificate.level)} of new prompts{whom} like the calibrated ones get a "
+        f"{sure}, at most {_percent(certificate.level)} of new {what}{whom} like the calibrated ones get a "
         f"leaking answer, when only answers scored below {outcome.threshold:.4g} go out."
     )
 
@@ -30,7 +34,9 @@ def explain(certificate: Certificate) -> str:
         f"Certificate {certificate.id}, created {certificate.created}",
         in_one_sentence(certificate),
         *_evidence(certificate),
+        *_judge(certificate),
         *_groups(certificate),
+        *_surrender(certificate),
         *_figures(certificate.figures),
         *(
             _limits(certificate)
@@ -52,6 +58,31 @@ def _evidence(certificate: Certificate) -> list[str]:
     if certificate.confident is not None:
         lines.append(f"Record-low threshold with confidence: {_outcome(certificate.confident)}.")
     return lines
+
+
+def _judge(certificate: Certificate) -> list[str]:
+    audit = certificate.audit
+    if audit is None or certificate.confidence is None:
+        return []
+    low, level, confidence = held_to(audit, certificate.level, certificate.confidence)
+    return [
+        f"A judge made the labels. It called {audit.found} of {audit.leaks} released leaks that people found "
+        f"leaks, so it finds at least {_percent(low)} of them, and for that its labels are held to "
+        f"{_percent(level)} with confidence {_percent(confidence)} in what stands below."
+    ]
+
+
+def _surrender(certificate: Certificate) -> list[str]:
+    choice = certificate.surrender
+    if choice is None:
+        return []
+    rule = choice.surrender
+    return [
+        f"It gives up after round {rule.after} where every score so far lies above {rule.ceiling:.4g}: the bound "
+        f"stays as it is, {choice.lost} of {choice.answered} answers were lost on the calibration prompts (at "
+        f"most {_percent(choice.most_lost)} was allowed), and generations per forget prompt fell from "
+        f"{choice.generations_without:.2f} to {choice.generations_with:.2f}."
+    ]
 
 
 def _topics(certificate: Certificate) -> str:
@@ -102,11 +133,12 @@ def _limits(certificate: Certificate) -> list[str]:
         else "Fewer rounds are covered as well; another threshold is not, not even a stricter one."
     )
     retries = 1 - (1 - certificate.level) ** 20
+    tries = f"twenty independent {'tries' if certificate.tries is None else 'sessions'}"
     return [
         tighter,
         "Not promised: anything about an attacker who adapts to the gateway's answers, about kinds of "
         "prompts that were not calibrated, or about leaks that the labels missed.",
-        f"Retries compound: of twenty independent tries at {_percent(certificate.level)} each, one or more "
+        f"Retries compound: of {tries} at {_percent(certificate.level)} each, one or more "
         f"leaks with probability {_percent(retries)}.",
         "A low bound can be met by refusing: see the share of leaks among the answered.",
         "It ends when the model, a verifier, a topic's wording, the refinement or the decoding changes: the "

@@ -21,10 +21,12 @@ from calibration.trajectories import Trajectory
 __all__ = [
     "GroupOutcome",
     "control_every_group",
+    "control_group_keys",
     "control_groups",
     "group_keys",
     "group_of",
     "group_record_lows",
+    "keys_in",
     "strictest",
 ]
 
@@ -75,9 +77,16 @@ def group_record_lows(
 
 
 def control_groups(
-    key: str, record_lows: Mapping[str, ArrayLike], *, level: float, confidence: float | None
+    key: str,
+    record_lows: Mapping[str, ArrayLike],
+    *,
+    level: float,
+    confidence: float | None,
+    share: int | None = None,
 ) -> tuple[GroupOutcome, ...]:
-    """Calibrate each group by itself, with delta shared evenly among the G groups.
+    """Calibrate each group by itself, with delta shared evenly among ``share`` groups: by default, these.
+
+    Where groups of several keys must hold at once, such as topics and families, ``share`` counts them all.
 
     Guarantee:   for each group P(leak | group) <= level; with a confidence, for all groups at once with at
                  least that probability.
@@ -86,7 +95,7 @@ def control_groups(
     Source:      docs/guarantees.md, theorem 5 (theorems 1 and 2 within each group; union bound over groups).
     Verified by: tests/guarantees/test_groups.py
     """
-    each = None if confidence is None else float(1 - (1 - exact(confidence)) / max(len(record_lows), 1))
+    each = None if confidence is None else float(1 - (1 - exact(confidence)) / max(share or len(record_lows), 1))
     found = []
     for name, lows in record_lows.items():
         values = np.sort(np.asarray(lows, dtype=np.float64))
@@ -96,6 +105,33 @@ def control_groups(
             outcome = control_leak_risk_confident(values, level=level, confidence=each)
         found.append(GroupOutcome(key, name, outcome, tuple(values.tolist())))
     return tuple(found)
+
+
+def keys_in(every_group: str | None) -> tuple[str, ...]:
+    """Return the keys that ``every_group`` names, with commas between; none where it is None."""
+    return () if every_group is None else tuple(key.strip() for key in every_group.split(","))
+
+
+def control_group_keys(
+    record_lows: Mapping[str, Mapping[str, ArrayLike]],
+    served: Sequence[str],
+    *,
+    level: float,
+    confidence: float | None,
+) -> tuple[GroupOutcome, ...]:
+    """Calibrate the groups of every key; those of the keys in ``served`` share one delta, so all hold at once.
+
+    Guarantee, assumptions and source: as ``control_groups``; the groups of different keys may overlap, since
+    the union bound asks for no independence. Verified by: tests/guarantees/test_groups.py
+    """
+    together = sum(len(record_lows.get(key, ())) for key in served)
+    return tuple(
+        group
+        for key, lows in record_lows.items()
+        for group in control_groups(
+            key, lows, level=level, confidence=confidence, share=together if key in served else None
+        )
+    )
 
 
 def control_every_group(

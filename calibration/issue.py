@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from calibration.answered import figures_at
+from calibration.answered import Figures, figures_at
 from calibration.certificate import Certificate, GridLeaks, Method, sealed
 from calibration.fixed_sequence import (
     DEFAULT_GRID,
@@ -15,12 +15,14 @@ from calibration.fixed_sequence import (
 )
 from calibration.groups import (
     GroupOutcome,
-    control_groups,
+    control_group_keys,
     group_keys,
     group_of,
     group_record_lows,
+    keys_in,
     strictest,
 )
+from calibration.oracle_error import Audit, held_to
 from calibration.outcome import Certified, Outcome, check_confidence, check_level
 from calibration.record_low import (
     control_leak_risk,
@@ -30,6 +32,8 @@ from calibration.record_low import (
     unit_record_lows,
 )
 from calibration.replay import leaks_if_released
+from calibration.sessions import first_tries
+from calibration.surrender import SurrenderChoice, choose_surrender
 from calibration.trajectories import Recording, Trajectory
 
 __all__ = ["Problem", "issue_certificate", "verify"]
@@ -51,32 +55,44 @@ def issue_certificate(
     method: Method = "record_low",
     every_group: str | None = None,
     cover_subsets: bool = True,
+    tries: int | None = None,
+    audit: Audit | None = None,
+    most_lost: float | None = None,
     created: str,
 ) -> Certificate:
     """Calibrate on the recording's forget prompts and write down all that was found.
 
     Served is the form with confidence where one is given, else the expectation form; with ``every_group`` the
-    strictest over that key's groups. ``cover_subsets`` counts cross-talk between topics as leaks, where every
-    forget prompt says its topic, so that topics may later be switched off. ``created`` is a UTC time in ISO
-    form.
+    strictest over the groups of that key, or of several keys with commas between. ``cover_subsets`` counts
+    cross-talk between topics as leaks, where every forget prompt says its topic, so that topics may later be
+    switched off. ``tries`` promises it for sessions, the recording's units, of up to so many prompts.
+    ``audit`` is the error of the judge that made the labels. ``most_lost`` is the share of answers that giving
+    up early may lose; where that saves nothing the certificate has no surrender. ``created`` is a UTC time in
+    ISO form.
     Raises ``ValueError`` for missing labels, missing groups, or options that do not go together.
     """
     _check(recording, level, confidence, method, every_group)
+    _check_extras(method, confidence, tries, audit, most_lost)
+    if tries is not None:
+        recording = replace(recording, trajectories=(*first_tries(recording.forget, tries), *recording.benign))
     forget = recording.forget
+    held_level, held_confidence = _held(level, confidence, audit)
     covers = cover_subsets and bool(forget) and all(trajectory.topic is not None for trajectory in forget)
     of = covering_record_low if covers else plain_record_low
     lows = unit_record_lows(forget, of)
-    expectation, confident = _both_forms(lows.tolist(), level, confidence)
-    groups = tuple(
-        group
-        for key in group_keys(forget)
-        for group in control_groups(key, group_record_lows(forget, key, of), level=level, confidence=confidence)
+    expectation, confident = _both_forms(lows.tolist(), held_level, held_confidence)
+    groups = control_group_keys(
+        {key: group_record_lows(forget, key, of) for key in group_keys(forget)},
+        keys_in(every_group),
+        level=held_level,
+        confidence=held_confidence,
     )
     grid_leaks: tuple[GridLeaks, ...] = ()
     if method == "ltt" and confidence is not None:
         grid_leaks, served = _learn_then_test(forget, covers, level, confidence)
     else:
-        served = _served(expectation, confident, groups, every_group, confidence)
+        served = _served(expectation, confident, groups, every_group, level, confidence)
+    surrender = _surrender(recording, served, most_lost, confidence)
     return sealed(
         Certificate(
             id="",
@@ -90,12 +106,53 @@ def issue_certificate(
             expectation=expectation,
             confident=confident,
             groups=groups,
-            figures=figures_at(recording, served.threshold) if isinstance(served, Certified) else None,
+            figures=_figures(recording, served, surrender),
             bindings=recording.bindings,
             record_lows=tuple(lows.tolist()),
             grid_leaks=grid_leaks,
+            surrender=surrender,
+            tries=tries,
+            audit=audit,
         )
     )
+
+
+def _figures(recording: Recording, served: Outcome, surrender: SurrenderChoice | None) -> Figures | None:
+    if not isinstance(served, Certified):
+        return None
+    return figures_at(recording, served.threshold, None if surrender is None else surrender.surrender)
+
+
+def _surrender(
+    recording: Recording, served: Outcome, most_lost: float | None, confidence: float | None
+) -> SurrenderChoice | None:
+    if most_lost is None or confidence is None or not isinstance(served, Certified):
+        return None
+    choice = choose_surrender(recording, served.threshold, most_lost=most_lost, confidence=confidence)
+    return choice if isinstance(choice, SurrenderChoice) else None
+
+
+def _held(level: float, confidence: float | None, audit: Audit | None) -> tuple[float, float | None]:
+    """Return the level and confidence that the labels at hand must keep: stricter where a judge made them."""
+    if audit is None or confidence is None:
+        return level, confidence
+    _, judged_level, judged_confidence = held_to(audit, level, confidence)
+    if judged_level == 0.0:
+        raise ValueError("the audit shows no sensitivity of the judge; label more released answers that leak")
+    return judged_level, judged_confidence
+
+
+def _check_extras(
+    method: Method,
+    confidence: float | None,
+    tries: int | None,
+    audit: Audit | None,
+    most_lost: float | None,
+) -> None:
+    if method == "ltt" and (tries is not None or audit is not None):
+        raise ValueError("sessions and a judge's audit need the method record_low")
+    if confidence is None and (audit is not None or most_lost is not None):
+        raise ValueError("a judge's audit and giving up early need a confidence: they have no form without")
 
 
 def _check(
@@ -109,8 +166,8 @@ def _check(
     if method == "ltt" and every_group is not None:
         raise ValueError("a threshold for every group needs the method record_low")
     for trajectory in recording.forget:
-        if every_group is not None:
-            group_of(trajectory, every_group)
+        for key in keys_in(every_group):
+            group_of(trajectory, key)
         if trajectory.topic is not None and trajectory.topic not in recording.bindings.topics:
             known = ", ".join(sorted(recording.bindings.topics)) or "none"
             raise ValueError(
@@ -131,11 +188,15 @@ def _served(
     confident: Outcome | None,
     groups: Sequence[GroupOutcome],
     every_group: str | None,
+    level: float,
     confidence: float | None,
 ) -> Outcome:
     if every_group is not None:
-        return strictest([group for group in groups if group.key == every_group], confidence)
-    return expectation if confident is None else confident
+        found = strictest([group for group in groups if group.key in keys_in(every_group)], confidence)
+    else:
+        found = expectation if confident is None else confident
+    # What a judge's labels keep at a stricter level is the wished promise about true leaks.
+    return replace(found, level=level, confidence=confidence) if isinstance(found, Certified) else found
 
 
 def _learn_then_test(
@@ -161,34 +222,38 @@ def verify(certificate: Certificate) -> tuple[Problem, ...]:
     found = []
     if certificate.id != certificate.expected_id:
         found.append(Problem("id", "the content does not match the id: damaged or edited"))
-    level, confidence = certificate.level, certificate.confidence
+    try:
+        level, confidence = _held(certificate.level, certificate.confidence, certificate.audit)
+    except ValueError as error:
+        return (*found, Problem("audit", str(error)))
     expectation, confident = _both_forms(certificate.record_lows, level, confidence)
-    groups = _groups_again(certificate)
+    groups = _groups_again(certificate, level, confidence)
     _compare(found, "expectation", certificate.expectation, expectation)
     _compare(found, "confident", certificate.confident, confident)
     _compare(found, "groups", certificate.groups, groups)
     if certificate.method == "ltt":
         _compare_tested(found, certificate)
     else:
-        again = _served(expectation, confident, groups, certificate.every_group, confidence)
+        again = _served(
+            expectation,
+            confident,
+            groups,
+            certificate.every_group,
+            certificate.level,
+            certificate.confidence,
+        )
         _compare(found, "served", certificate.served, again)
     if not certificate.covers_subsets and any(low < 0.0 for low in certificate.record_lows):
         found.append(Problem("record_lows", "cross-talk was counted, but the subsets are said not to be covered"))
     return tuple(found)
 
 
-def _groups_again(certificate: Certificate) -> tuple[GroupOutcome, ...]:
-    keys = dict.fromkeys(group.key for group in certificate.groups)
-    return tuple(
-        group
-        for key in keys
-        for group in control_groups(
-            key,
-            {group.name: group.record_lows for group in certificate.groups if group.key == key},
-            level=certificate.level,
-            confidence=certificate.confidence,
-        )
-    )
+def _groups_again(certificate: Certificate, level: float, confidence: float | None) -> tuple[GroupOutcome, ...]:
+    keys = dict.fromkeys((*(group.key for group in certificate.groups), *keys_in(certificate.every_group)))
+    lows = {
+        key: {group.name: group.record_lows for group in certificate.groups if group.key == key} for key in keys
+    }
+    return control_group_keys(lows, keys_in(certificate.every_group), level=level, confidence=confidence)
 
 
 def _compare(found: list[Problem], part: str, written: object, again: object) -> None:

@@ -15,7 +15,10 @@ from calibration.record_low import control_leak_risk_confident
 from calibration.replay import label_of, released
 from calibration.trajectories import Trajectory
 
-__all__ = ["Audit", "JudgedOutcome", "audit_released", "control_with_judge", "sensitivity_low"]
+__all__ = ["Audit", "JudgedOutcome", "audit_released", "control_with_judge", "held_to", "sensitivity_low"]
+
+AUDIT_SHARE = 0.5
+"""Of delta, what the audit gets; calibration gets the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def sensitivity_low(audit: Audit, confidence: float) -> float:
 
 
 def control_with_judge(
-    record_lows: ArrayLike, audit: Audit, *, level: float, confidence: float, audit_share: float = 0.5
+    record_lows: ArrayLike, audit: Audit, *, level: float, confidence: float, audit_share: float = AUDIT_SHARE
 ) -> JudgedOutcome:
     """Choose a threshold on a judge's labels that bounds *true* leaks by ``level``.
 
@@ -96,15 +99,25 @@ def control_with_judge(
     Verified by: tests/guarantees/test_oracle_error.py
     Args:        record_lows, shape (n,), by the judge's labels, one per unit.
     """
+    low, judged_level, judged_confidence = held_to(audit, level, confidence, audit_share)
+    outcome = _outcome(record_lows, judged_level, judged_confidence, level, confidence)
+    return JudgedOutcome(outcome, audit, low, judged_level, judged_confidence)
+
+
+def held_to(
+    audit: Audit, level: float, confidence: float, audit_share: float = AUDIT_SHARE
+) -> tuple[float, float, float]:
+    """Return the sensitivity's lower bound, and the level and the confidence that the judge's labels must keep.
+
+    The level is 0 where the audit shows no sensitivity at all.
+    """
     check_level(level)
     check_confidence(confidence)
     check_level(audit_share)
     delta = 1 - exact(confidence)
     low = sensitivity_low(audit, float(1 - delta * exact(audit_share)))
-    judged_confidence = float(1 - delta * (1 - exact(audit_share)))
     judged_level = math.floor(level * low * 1e6) / 1e6  # down, to the safe side
-    outcome = _outcome(record_lows, judged_level, judged_confidence, level, confidence)
-    return JudgedOutcome(outcome, audit, low, judged_level, judged_confidence)
+    return low, judged_level, float(1 - delta * (1 - exact(audit_share)))
 
 
 def _outcome(

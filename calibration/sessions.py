@@ -19,7 +19,14 @@ from calibration.record_low import (
 from calibration.replay import by_unit
 from calibration.trajectories import Trajectory
 
-__all__ = ["TriesPromise", "control_session_risk", "level_per_try", "promise_for_tries", "session_record_lows"]
+__all__ = [
+    "TriesPromise",
+    "control_session_risk",
+    "first_tries",
+    "level_per_try",
+    "promise_for_tries",
+    "session_record_lows",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +67,10 @@ def level_per_try(level: float, tries: int) -> float:
     return float(exact(level) / tries)
 
 
-def session_record_lows(
-    trajectories: Iterable[Trajectory], tries: int, of: Callable[[Trajectory], float] = plain_record_low
-) -> NDArray[np.float64]:
-    """Return one record low per session, the lowest over its first ``tries`` prompts: ascending.
+def first_tries(trajectories: Iterable[Trajectory], tries: int) -> tuple[Trajectory, ...]:
+    """Keep the first ``tries`` prompts of each unit, which is a session, in the order of the recording.
 
-    The unit is the session, its prompts the tries in the order of the recording. Raises ``ValueError`` naming
-    a session with fewer tries: to leave it out would choose among sessions.
+    Raises ``ValueError`` naming a session with fewer tries: to leave it out would choose among sessions.
     """
     _check_tries(tries)
     kept: list[Trajectory] = []
@@ -76,7 +80,14 @@ def session_record_lows(
                 f"session {unit!r} has {len(members)} tries of {tries}; record more, or promise fewer tries"
             )
         kept.extend(members[:tries])
-    return unit_record_lows(kept, of)
+    return tuple(kept)
+
+
+def session_record_lows(
+    trajectories: Iterable[Trajectory], tries: int, of: Callable[[Trajectory], float] = plain_record_low
+) -> NDArray[np.float64]:
+    """Return one record low per session, the lowest over its first ``tries`` prompts: ascending."""
+    return unit_record_lows(first_tries(trajectories, tries), of)
 
 
 def control_session_risk(

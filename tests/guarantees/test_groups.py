@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from calibration.groups import control_every_group
+from calibration.groups import control_every_group, control_group_keys, strictest
 from calibration.outcome import Certified
 from calibration.record_low import (
     control_leak_risk,
@@ -64,6 +64,34 @@ def test_every_group_keeps_its_level_at_once_with_confidence(note: Note) -> None
     misses = int((worst > 0.1).sum())
     note("every group with confidence, n=600", misses, reps, 0.05)
     check_kept(misses, reps, 0.05)
+
+
+@pytest.mark.parametrize("confidence", [None, 0.95])
+def test_the_groups_of_two_keys_keep_their_level_at_once(confidence: float | None, note: Note) -> None:
+    """Theorem 5 for topic and family together: five groups that overlap, with a law of its own in each cell."""
+    reps, level, rng = 1_000, 0.1, np.random.default_rng(38)
+    cells = {(t, f): _shifted(rng, 0.2 * t + 0.1 * f) for t in range(2) for f in range(3)}
+    misses = 0
+    for _ in range(reps):
+        drawn = {cell: rng.choice(values, 50) for cell, values in cells.items()}
+        lows = {
+            "topic": {str(t): np.concatenate([drawn[t, f] for f in range(3)]) for t in range(2)},
+            "family": {str(f): np.concatenate([drawn[t, f] for t in range(2)]) for f in range(3)},
+        }
+        found = control_group_keys(lows, ("topic", "family"), level=level, confidence=confidence)
+        served = strictest(found, confidence)
+        assert isinstance(served, Certified)
+        leaking = {cell: float((values < served.threshold).mean()) for cell, values in cells.items()}
+        risks = [np.mean([leaking[t, f] for f in range(3)]) for t in range(2)]
+        risks += [np.mean([leaking[t, f] for t in range(2)]) for f in range(3)]
+        misses += max(risks) > level if confidence else rng.random() < max(risks)
+    allowed = level if confidence is None else 0.05
+    note(f"groups of two keys, confidence {confidence}", misses, reps, allowed)
+    check_kept(misses, reps, allowed)
+
+
+def _shifted(rng: np.random.Generator, by: float) -> np.ndarray:
+    return np.clip(rng.random(2_000) + by, 0, 1)
 
 
 def test_a_hard_group_hidden_in_the_average_is_caught() -> None:
