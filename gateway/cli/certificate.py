@@ -69,11 +69,11 @@ def verify_command(
         certificate = _read(file)
         if isinstance(certificate, UnlearningCertificate):
             _exit_if_unsound(verify_unlearning(certificate))
-            typer.echo(f"certificate {certificate.id} is whole, and {_followed(certificate)}")
             if data is not None:
                 given = {"label": label, "id_column": id_column, "normalise": normalise or None}
                 given["backbone"] = None if backbone is None else str(backbone.absolute())
                 _compare(certificate, data, _reading(file) | {k: v for k, v in given.items() if v is not None})
+            typer.echo(f"certificate {certificate.id} is whole, and {_followed(certificate)}")
         elif data is not None:
             raise InvalidInput("--data is for certificates of unlearning; this one is of a calibration")
         else:

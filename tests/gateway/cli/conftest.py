@@ -36,11 +36,10 @@ class Terminal:
         return result.stdout
 
     def refused(self, command: str) -> str:
-        """Run a command that is refused, and return its one line."""
+        """Run a command that is refused, and return the one line that it printed."""
         result = self(command)
-        lines = [line for line in result.stderr.splitlines() if line.startswith("lethe: ")]
-        assert (2, 1) == (result.exit_code, len(lines)), result.output
-        return lines[0]
+        assert (2, "", 1) == (result.exit_code, result.stdout, len(result.stderr.splitlines())), result.output
+        return result.stderr
 
     def write(self, name: str, text: str) -> None:
         """Write a file."""

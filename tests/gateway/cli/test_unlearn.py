@@ -142,6 +142,13 @@ def test_a_mistake_is_one_line_that_says_what_to_do(trained, command, complaint)
     assert not list(trained.folder.glob(".*"))
 
 
+def test_only_the_first_of_several_processes_speaks(trained, monkeypatch):
+    """`accelerate launch` numbers them."""
+    monkeypatch.setenv("RANK", "1")
+    assert "" == trained(forget()).output
+    assert (trained.folder / "new").is_dir()
+
+
 def test_the_help_says_which_methods_promise_something(terminal):
     """The certified methods stand apart from the others."""
     certified, heuristic = terminal.done("unlearn --help").split("Nothing is promised: for any chat model")

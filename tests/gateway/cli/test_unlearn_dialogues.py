@@ -161,7 +161,6 @@ def test_another_backbone_than_the_head_s_is_refused(with_head: Terminal) -> Non
         (forget(more="--set betta=1"), "no setting 'betta' here; there are adapter_rank, batch, beta"),
         (forget(more="--set beta=much"), "'beta' must be a number"),
         (forget(more="--set epochs=1.5"), "'epochs' must be a whole number"),
-        (forget("graddiff", more="--set rate=1e30"), "diverged"),
     ],
 )
 def test_a_mistake_is_one_line_that_says_what_to_do(chat: Terminal, command: str, complaint: str) -> None:
@@ -170,3 +169,10 @@ def test_a_mistake_is_one_line_that_says_what_to_do(chat: Terminal, command: str
     chat.write("empty.jsonl", "\n")
     assert complaint in chat.refused(command)
     assert not (chat.folder / "new").exists()
+
+
+def test_a_run_that_diverges_says_so_and_leaves_nothing(chat: Terminal) -> None:
+    """The bar that was drawn stays; a lower rate can be tried at once."""
+    result = chat(forget("graddiff", more="--set rate=1e30"))
+    assert (2, True) == (result.exit_code, "lethe: forget diverged at step 2; lower its rate" in result.stderr)
+    chat.done(forget("graddiff"))
