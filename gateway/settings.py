@@ -40,7 +40,10 @@ class Settings(BaseSettings):
         "lethe.db", description="Where topics and certificates are kept: a file's path or `sqlite:///PATH`."
     )
     api_key: SecretStr | None = Field(
-        None, min_length=1, description="Key that clients must send as a bearer token. Unset: any client may ask."
+        None,
+        min_length=1,
+        description="Key that clients may send as a bearer token, beside those of `lethe keys`. Unset, and no key "
+        "ever made: any client may ask.",
     )
     admin_key: SecretStr | None = Field(
         None, min_length=1, description="Key for /admin. Unset: the admin API is closed."
