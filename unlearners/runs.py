@@ -37,6 +37,13 @@ STATE = "state.npz"
 _RECIPE = "recipe.json"
 _REQUEST = "request.json"
 
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "float | None": (int, float, type(None)),
+}
+"""What may be given for a field, by its annotation; all others are texts."""
+
 ModelT = TypeVar("ModelT")
 SettingsT = TypeVar("SettingsT")
 
@@ -145,10 +152,12 @@ def settings_of(kind: Callable[..., SettingsT], given: Mapping[str, Value], **de
         raise ValueError(f"the setting {missing[0]!r} must be given")
     if whole.get("radius") == "infinite":
         whole["radius"] = math.inf  # JSON has no infinity
-    try:
-        return kind(**whole)
-    except TypeError as error:
-        raise ValueError(f"a setting is of the wrong kind: {error}") from None
+    for one in known:
+        if one.name in whole and type(whole[one.name]) not in _KINDS.get(one.type, (str,)):
+            raise ValueError(
+                f"the setting {one.name!r} cannot be {whole[one.name]!r}: it is of the kind {one.type}"
+            )
+    return kind(**whole)
 
 
 def _finish(

@@ -50,7 +50,8 @@ class LoraTask:
     """Updates B·A of rank ``rank`` on every linear layer whose name ends with one of ``targets``.
 
     A unit's loss is the mean over the tokens of its answers; its gradient in all A and B together is clipped at
-    ``clip``. A starts at random from the seed, B at 0. In 64-bit arithmetic, on the CPU. Raises ``Refused`` for
+    ``clip``. A starts at random from the seed, B at 0. On the CPU; the model works in 32 bits, a unit by itself, so
+    that its gradient is the same bits whoever else is there, and sums are made in 64. Raises ``Refused`` for
     fewer than two units, and ``ValueError`` where no layer is meant.
     """
 
@@ -70,7 +71,7 @@ class LoraTask:
         self.rank = rank
         self._language = language
         model: nn.Module = copy.deepcopy(language.model)
-        self._model = model.to(device="cpu", dtype=torch.float64).eval()
+        self._model = model.to("cpu").eval()
         self._model.requires_grad_(requires_grad=False)
         self._layers = {
             f"{name}.weight": layer.weight
@@ -105,20 +106,20 @@ class LoraTask:
     def loss(self, weights: Array, unit: int) -> float:
         """Return the mean cross-entropy of a unit's answers."""
         with torch.no_grad():
-            return float(self._loss(torch.from_numpy(weights), self.data.batches[unit]))
+            return float(self._loss(_flat(weights), self.data.batches[unit]))
 
     def merged(self, weights: Array) -> LanguageModel:
         """Return the model with the updates added to its weights."""
         model = copy.deepcopy(self._language.model)
         moved = model.state_dict()
-        for name, update in self._updates(torch.from_numpy(weights)).items():
+        for name, update in self._updates(_flat(weights)).items():
             moved[name] += update.to(moved[name])
         return replace(self._language, model=model)
 
     def _gradient(self, weights: Array, unit: int) -> Array:
-        flat = torch.from_numpy(weights).requires_grad_()
+        flat = _flat(weights).requires_grad_()
         (found,) = torch.autograd.grad(self._loss(flat, self.data.batches[unit]), flat)
-        gradient: Array = found.numpy()
+        gradient: Array = found.double().numpy()
         norm = float(np.linalg.norm(gradient))
         return gradient * (self.clip / norm) if norm > self.clip else gradient
 
@@ -138,6 +139,10 @@ class LoraTask:
             updates[name] = up.view(outputs, self.rank) @ down.view(self.rank, inputs)
             place = end
         return updates
+
+
+def _flat(weights: Array) -> Tensor:
+    return torch.from_numpy(weights).float()
 
 
 def _said(language: LanguageModel, rows: Sequence[OfUnit]) -> SaidByUnits:
