@@ -168,15 +168,15 @@ def _all_scores(
 
 
 def cost(make: Callable[[], Verifier], topics: Sequence[Topic], answers: Sequence[Answer]) -> float:
-    """Return the wall-clock microseconds per 1,000 characters of answer, the median over answers."""
+    """Return the processor's microseconds per 1,000 characters of answer, the median over answers."""
     judge = make().prepare(topics)
 
     async def run() -> list[float]:
         times = []
         for answer in answers:
-            began = time.perf_counter()
+            began = time.process_time()
             await judge(answer.exchange)
-            times.append((time.perf_counter() - began) * 1e6 / max(len(answer.exchange.answer) / 1000, 1e-3))
+            times.append((time.process_time() - began) * 1e6 / max(len(answer.exchange.answer) / 1000, 1e-3))
         return times
 
     return float(np.median(asyncio.run(run())))

@@ -36,8 +36,12 @@ class Layout:
     prompt: str
 
     def tokenizer(self) -> Tokenizer:
-        """Load the tokenizer, set to cut long texts into windows that overlap by an eighth."""
-        tokenizer = Tokenizer.from_file(str(self.transformer / "tokenizer.json"))
+        """Load the tokenizer, which cuts long texts into windows that overlap by an eighth. Raises ``ValueError``."""
+        file = self.transformer / "tokenizer.json"
+        try:
+            tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises nothing more particular
+            raise ValueError(f"the tokenizer {file} cannot be loaded: {error}") from error
         if self.lower_case:
             known = [tokenizer.normalizer] if isinstance(tokenizer.normalizer, Normalizer) else []
             tokenizer.normalizer = NormalizerSequence([Lowercase(), *known])
@@ -54,20 +58,20 @@ def read_layout(directory: Path) -> Layout:
     """
     modules = _modules(directory)
     transformer = modules.get("Transformer", directory)
-    config = _json(transformer / "config.json", needed=True)
+    config = _json(transformer / "config.json", dict, needed=True)
     if not (transformer / "tokenizer.json").is_file():
         raise ValueError(
             f"{transformer} has no tokenizer.json; write one with "
             "AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)"
         )
-    sentence = _json(transformer / "sentence_bert_config.json")
+    sentence = _json(transformer / "sentence_bert_config.json", dict)
     return Layout(
         directory=directory,
         transformer=transformer,
         pooling=_pooling(modules["Pooling"]) if "Pooling" in modules else ("mean",),
-        most_tokens=_most_tokens(sentence, _json(transformer / "tokenizer_config.json"), config),
+        most_tokens=_most_tokens(sentence, _json(transformer / "tokenizer_config.json", dict), config),
         lower_case=sentence.get("do_lower_case") is True,
-        prompt=_prompt(_json(directory / "config_sentence_transformers.json")),
+        prompt=_prompt(_json(directory / "config_sentence_transformers.json", dict)),
     )
 
 
@@ -85,9 +89,8 @@ def _modules(directory: Path) -> dict[str, Path]:
     """Return where each layer's files are; a plain transformer lists none."""
     if not directory.is_dir():
         raise ValueError(f"there is no embedding model at {directory}: give the directory of a checkpoint")
-    listed = _json(directory / "modules.json")
     found: dict[str, Path] = {}
-    for module in listed if isinstance(listed, list) else ():
+    for module in _json(directory / "modules.json", list):
         kind = str(module.get("type", "")).rpartition(".")[2]
         if kind not in ("Transformer", "Pooling", "Normalize") or kind in found:
             raise ValueError(
@@ -101,7 +104,7 @@ def _modules(directory: Path) -> dict[str, Path]:
 
 
 def _pooling(directory: Path) -> tuple[str, ...]:
-    config = _json(directory / "config.json", needed=True)
+    config = _json(directory / "config.json", dict, needed=True)
     named = config.get("pooling_mode")
     if named is None:
         prefix = "pooling_mode_"
@@ -138,12 +141,16 @@ def _prompt(config: dict[str, Any]) -> str:
     return str(prompts[name])
 
 
-def _json(file: Path, *, needed: bool = False) -> Any:
+def _json(file: Path, kind: type[dict[str, Any]] | type[list[Any]], *, needed: bool = False) -> Any:
+    """Read a JSON object or list; where the file is absent and not needed, an empty one."""
     if not file.is_file():
         if needed:
             raise ValueError(f"{file} is missing; an embedding model's directory has it")
-        return {}
+        return kind()
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        value = json.loads(file.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{file} cannot be read as JSON: {error}") from error
+    if not isinstance(value, kind) or (kind is list and not all(isinstance(each, dict) for each in value)):
+        raise ValueError(f"{file} has another shape than a checkpoint's")
+    return value

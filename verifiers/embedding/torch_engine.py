@@ -57,7 +57,7 @@ def load_encoder(directory: Path, attention: str = "sdpa") -> torch.nn.Module:
                 attn_implementation=attention,
                 output_loading_info=True,
             )
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # whatever the libraries behind it raise, the directory is at fault
         raise ValueError(f"the embedding model at {directory} cannot be loaded: {error}") from error
     missing = [key for key in loading["missing_keys"] if not key.startswith("pooler.")]  # which nobody asks
     if missing:

@@ -144,6 +144,9 @@ def broken(directory: Path, file: str, content: str) -> Path:
         ("1_Pooling/config.json", '{"pooling_mode_weightedmean_tokens": true}', "is not known"),
         ("1_Pooling/config.json", "{}", "is not known"),
         ("config_sentence_transformers.json", '{"default_prompt_name": "a"}', "default prompt"),
+        ("modules.json", "{}", "another shape"),
+        ("modules.json", "[1]", "another shape"),
+        ("config.json", "[]", "another shape"),
         ("model.onnx", "no model", "cannot be loaded"),
     ],
 )
@@ -195,3 +198,9 @@ def test_a_checkpoint_without_some_of_its_weights_is_refused(plain_bert, tmp_pat
     (tmp_path / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
     with pytest.raises(ValueError, match="lacks weights"):
         open_embedder(tmp_path, engine="torch")
+    (tmp_path / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        open_embedder(tmp_path, engine="torch")
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"tokenizer .* cannot be loaded"):
+        read_layout(tmp_path).tokenizer()

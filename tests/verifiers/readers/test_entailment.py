@@ -275,6 +275,9 @@ def test_a_checkpoint_without_a_trained_head_is_refused(nli, tmp_path):
         CrossEncoder(tmp_path)
     with pytest.raises(ValueError, match="there is no entailment model"):
         CrossEncoder(tmp_path / "nowhere")
+    (tmp_path / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        CrossEncoder(tmp_path)
 
 
 def test_the_readers_fingerprint_is_that_of_its_files(nli, tmp_path):
