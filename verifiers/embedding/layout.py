@@ -36,7 +36,7 @@ class Layout:
     prompt: str
 
     def tokenizer(self) -> Tokenizer:
-        """Load the tokenizer, which cuts long texts into windows that overlap by an eighth. Raises ``ValueError``."""
+        """Load the tokenizer; it cuts long texts into windows that overlap by an eighth. Raises ``ValueError``."""
         file = self.transformer / "tokenizer.json"
         try:
             tokenizer = Tokenizer.from_file(str(file))
