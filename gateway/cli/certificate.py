@@ -35,6 +35,9 @@ EXIT_UNSOUND = 4
 UNLEARNING_FILE = "unlearning.json"
 """The certificate in a directory that an unlearner wrote."""
 
+READ_AS_ROWS = ("langevin", "pcmu")
+"""The methods of `lethe train`, whose certificates are about the rows of one file."""
+
 _File = Annotated[
     Path, typer.Argument(help=f"A certificate file, or a directory with the {UNLEARNING_FILE} of an unlearner.")
 ]
@@ -72,7 +75,7 @@ def verify_command(
             if data is not None:
                 given = {"label": label, "id_column": id_column, "normalise": normalise or None}
                 given["backbone"] = None if backbone is None else str(backbone.absolute())
-                _compare(certificate, data, _reading(file) | {k: v for k, v in given.items() if v is not None})
+                _compare(certificate, file, data, {k: v for k, v in given.items() if v is not None})
             typer.echo(f"certificate {certificate.id} is whole, and {_followed(certificate)}")
         elif data is not None:
             raise InvalidInput("--data is for certificates of unlearning; this one is of a calibration")
@@ -87,18 +90,19 @@ def _followed(certificate: UnlearningCertificate) -> str:
     return "its promise follows from its parameters"
 
 
-def _reading(path: Path) -> dict[str, Value]:
+def _reading(path: Path) -> Mapping[str, Value]:
     """Return how the directory's data were read in training, else what `lethe train` assumes."""
     if path.is_dir():
-        with refusing_bad_input():
-            return dict(read_recipe(path).data)
+        return read_recipe(path).data
     return {"label": "label", "id_column": None, "normalise": False, "backbone": None}
 
 
-def _compare(certificate: UnlearningCertificate, data: Path, reading: Mapping[str, Value]) -> None:
+def _compare(certificate: UnlearningCertificate, file: Path, data: Path, given: Mapping[str, Value]) -> None:
     """Exit with 4 where the rows of the file are not those of the certificate."""
+    if certificate.method not in READ_AS_ROWS:
+        raise InvalidInput(f"--data compares rows, and a certificate of {certificate.method} is about none")
     with refusing_bad_input():
-        found = _seen(data, reading)
+        found = _seen(data, {**_reading(file), **given})
     if found != certificate.data:
         words = f"{data} is {_words(found)}; the certificate is about {_words(certificate.data)}"
         _exit_if_unsound([words])
@@ -176,8 +180,10 @@ def _read(path: Path) -> Certificate | UnlearningCertificate:
     file = path / UNLEARNING_FILE if path.is_dir() else path
     schema = _schema(file)
     if schema == UNLEARNING_SCHEMA:
-        with refusing_bad_input():
+        try:
             return UnlearningCertificate.from_json(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InvalidInput(f"{file}: {error}") from error
     family = schema.rpartition("/")[0]
     if schema and family != SCHEMA.rpartition("/")[0]:
         known = f"{SCHEMA!r} and {UNLEARNING_SCHEMA!r}"

@@ -33,7 +33,7 @@ __all__ = [
     "working",
 ]
 
-Value: TypeAlias = bool | int | float | str
+Value: TypeAlias = int | float | str
 Progress: TypeAlias = Callable[[str, int, int], None]
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf", re.IGNORECASE)
@@ -60,8 +60,6 @@ def settings_given(assignments: Sequence[str] | None) -> Mapping[str, Value]:
 
 
 def _value(text: str) -> Value:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
     if not NUMBER.fullmatch(text):
         return text
     return int(text) if text.lstrip("+-").isdigit() else float(text)
@@ -83,7 +81,10 @@ def check_kinds(given: Mapping[str, Value], settings: type) -> None:
 
 def read_ids(path: Path) -> tuple[str, ...]:
     """Read ids, one a line, or JSON Lines with the field ``id``. Raises ``ValueError`` that says where."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not a text of ids: {error}") from None
     named = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
     if path.suffix == ".jsonl":
         return tuple(_id_in(path, number, line) for number, line in named)

@@ -80,7 +80,7 @@ def test_a_promise_that_does_not_follow_is_unsound(certificate: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"method": "other"}, "damaged or edited"),
+        ({"method": "other"}, "edited.json: not a usable unlearning certificate: its content does not match"),
         ({"schema": "lethe.unlearning-certificate/9"}, "this version reads"),
         ({"schema": "lethe.certificate/9"}, "this version reads 'lethe.certificate/1'"),
         ({"schema": "somebody.else/1"}, "'lethe.certificate/1' and 'lethe.unlearning-certificate/1'"),
@@ -113,6 +113,5 @@ def test_a_directory_without_a_certificate_is_named(tmp_path: Path) -> None:
 def test_reading_a_certificate_needs_no_torch(certificate: Path) -> None:
     """Whoever checks needs no training stack: torch cannot even be imported here."""
     code = "import sys; sys.modules['torch'] = None; from gateway.cli import main; main()"
-    for command in ("show", "verify"):
-        done = subprocess.run([sys.executable, "-c", code, "certificate", command, str(certificate)], check=False)
-        assert 0 == done.returncode
+    words = ("certificate", "verify", str(certificate))
+    assert 0 == subprocess.run([sys.executable, "-c", code, *words], check=False).returncode

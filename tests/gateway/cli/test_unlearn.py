@@ -70,7 +70,7 @@ def test_requests_can_be_made_one_by_one(trained):
 
 def test_the_same_seed_forgets_to_the_same_weights(trained):
     """So does the whole way from the training on."""
-    trained.done(forget())
+    assert "continuing" not in trained(forget()).stderr
     trained.done(forget(out="again"))
     assert trained.weights("new") == trained.weights("again")
 
@@ -125,6 +125,7 @@ def test_a_budget_that_is_spent_refuses_and_says_what_to_do(terminal):
         (forget(model="nowhere"), "does not hold a model made here"),
         (forget("pcmu"), "was trained by langevin: use lethe unlearn langevin"),
         (forget(ids="none.txt"), "none.txt: No such file"),
+        (forget(ids="people.npz"), "people.npz is not a text of ids"),
         (forget(ids="empty.txt"), "names at least one row"),
         (forget(ids="twice.txt"), "names a row twice"),
         (forget(ids="bad.jsonl"), "bad.jsonl, line 2: the field 'id' is missing"),

@@ -75,6 +75,7 @@ def test_a_chat_model_forgets_into_a_new_checkpoint_that_promises_nothing(chat: 
     assert before != digest(chat.folder / "new")
     assert isinstance(AutoModelForCausalLM.from_pretrained(chat.folder / "new"), LlamaForCausalLM)
     assert "is whole, and nothing is promised that could be verified" in chat.done("certificate verify {new}")
+    assert "a certificate of npo is about none" in chat.refused("certificate verify {new} --data {forget.jsonl}")
     assert not list(chat.folder.glob(".*"))
 
 
@@ -83,6 +84,12 @@ def test_every_method_is_reached_by_its_name(chat: Terminal, method: str) -> Non
     """The certificate names it."""
     chat.done(forget(method))
     assert method == chat.certificate("new").method
+
+
+def test_a_truth_value_is_a_setting_too(chat: Terminal) -> None:
+    """Here the control without noise."""
+    chat.done(forget("impair-repair", more=f"{TINY} --set with_noise=false"))
+    assert chat.certificate("new").parameters["with_noise"] is False
 
 
 def test_settings_and_seed_reach_the_method(chat: Terminal) -> None:
