@@ -94,7 +94,7 @@ def test_a_ceiling_one_rank_too_low_is_caught() -> None:
 
 def test_the_choice_keeps_the_share_lost_although_the_threshold_comes_from_the_same_prompts(note: Note) -> None:
     """Measured, not proved: threshold and surrender of one recording, the true share of answers lost."""
-    design, n, reps = law("poor", 3_000), 150, 60
+    design, n, reps = law("poor", 3_000), 150, 200
     everything = design.trajectories()
     rng = np.random.default_rng(75)
     misses = saving = 0
