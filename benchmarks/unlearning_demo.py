@@ -30,7 +30,7 @@ from evaluation.unlearning.findings import Finding, read_findings, write_finding
 from evaluation.unlearning.table import COLUMNS, behind_cells, by_method, loop_words, markdown, table_cells
 from gateway.demo.checkpoint import cache_dir, ensure_model
 from gateway.demo.story import Wanted
-from gateway.demo.world import invent_world
+from gateway.demo.world import Person, World, invent_world
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,10 +40,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown := [method for method in methods if method not in METHODS]:
         print(f"there is no method {unknown[0]!r}; there are {', '.join(METHODS)}", file=sys.stderr)
         return 2
+    world = invent_world(options.seed)
+    try:
+        people = choose_people(world, options.seed, options.persons)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
     torch.set_num_threads(1)
     disable_progress_bar()  # type: ignore[no-untyped-call]
     began = time.perf_counter()
-    findings = _findings(options, methods)
+    findings = _findings(options, world, people, methods)
     _print(findings, options.markdown)
     print(f"{time.perf_counter() - began:.0f} s in all, of which the processor {time.process_time():.0f} s")
     if options.json:
@@ -63,12 +69,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _findings(options: argparse.Namespace, methods: Sequence[str]) -> list[Finding]:
+def _findings(
+    options: argparse.Namespace, world: World, people: Sequence[Person], methods: Sequence[str]
+) -> list[Finding]:
     kept = cache_dir(os.environ)
     base = ensure_model(kept, options.seed).path
     cache = options.cache or kept / "unlearning-demo"
-    world, findings = invent_world(options.seed), []
-    for person in choose_people(world, options.seed, options.persons):
+    findings = []
+    for person in people:
         material = material_for(world, person, options.seed)
         folder = cache / f"seed-{options.seed}" / person.id
         for method in methods:

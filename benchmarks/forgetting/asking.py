@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,13 +16,18 @@ from forgetting.material import Material
 from gateway.calibrating import Wish, calibrate
 from gateway.certificates import activate_certificate
 from gateway.demo.checkpoint import TrainedModel
-from gateway.demo.measuring import bare_answers, guarded_answers
+from gateway.demo.measuring import bare_answers
 from gateway.demo.probes import Probe, topic_of, write_prompts
 from gateway.demo.story import MODEL, Stage, Wanted, on_stage
+from gateway.guard.loop import Outcome, Released
+from gateway.guard.policy import Bounded
 from gateway.guard.prompts import read_prompts
+from gateway.upstream.protocol import ChatRequest
 from gateway.upstream.transformers import TransformersUpstream
 
 __all__ = ["ask_bare", "ask_behind"]
+
+AT_ONCE = 32
 
 
 async def ask_bare(checkpoint: Path, probes: Sequence[Probe]) -> tuple[list[Reply], float]:
@@ -71,22 +77,33 @@ async def _measured(
 ) -> Behind:
     probes = (*material.measured, *material.kept)
     began = time.process_time()
-    replies = await guarded_answers(stage.client, probes)
+    outcomes = await _outcomes(stage, probes)
     guarded_s = (time.process_time() - began) / len(probes)
-    if {reply.certificate for reply in replies} != {certificate.id}:
+    if {one.rule.certificate_id for one in outcomes if isinstance(one.rule, Bounded)} != {certificate.id}:
         raise RuntimeError("an answer was not given under the certificate, so nothing was measured of it")
-    forget, benign = replies[: len(material.measured)], replies[len(material.measured) :]
+    forget, benign = outcomes[: len(material.measured)], outcomes[len(material.measured) :]
     return Behind(
-        answers=answers_of(_replies(probes, [reply.text for reply in replies])),
-        answered=Rate.of(reply.released for reply in forget),
+        answers=answers_of(_replies(probes, [str(one.choices[0].message["content"]) for one in outcomes])),
+        answered=Rate.of(isinstance(one, Released) for one in forget),
         alpha=wanted.level,
         confidence=wanted.confidence,
         threshold=certificate.threshold,
-        generations_forget=fmean(reply.generations for reply in forget),
-        generations_benign=fmean(reply.generations for reply in benign),
+        generations_forget=fmean(one.generations for one in forget),
+        generations_benign=fmean(one.generations for one in benign),
         seconds_bare=bare_s,
         seconds_guarded=guarded_s,
     )
+
+
+async def _outcomes(stage: Stage, probes: Sequence[Probe]) -> list[Outcome]:
+    """Put the probes to the loop itself: HTTP would cost more than these small models do."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(probe: Probe) -> Outcome:
+        async with gate:
+            return await stage.gateway.ask(ChatRequest(MODEL, probe.messages))
+
+    return list(await asyncio.gather(*(one(probe) for probe in probes)))
 
 
 def _replies(probes: Sequence[Probe], texts: Sequence[str]) -> list[Reply]:

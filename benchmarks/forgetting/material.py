@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import chain
 from pathlib import Path
@@ -14,7 +14,7 @@ from gateway.demo.questions import Question, about_person, about_town, small_tal
 from gateway.demo.world import Person, World, invent_world
 from unlearners.language.dialogues import Dialogue, Message
 
-__all__ = ["Material", "choose_people", "material_for", "near", "write_dialogues"]
+__all__ = ["Material", "choose_people", "material_for", "near", "write_dialogues", "write_units"]
 
 FACTS_DRAWN = 128
 RETAINED_PER_PERSON, RETAINED_PER_TOWN = 12, 8
@@ -30,9 +30,9 @@ EXAM_PER_FACT = 4
 class Material:
     """All that concerns one person.
 
-    ``forget`` and ``retain`` have trained wordings alone. ``calibration`` and ``measured`` are parts of one random
-    order of forget probes; ``kept`` has families near, others, towns. ``own`` are the person's dialogues and
-    ``strangers`` the same ones about each of some people who were never invented, question by question.
+    ``forget`` and ``retained`` (by person or town) have trained wordings alone. ``calibration`` and ``measured``
+    are parts of one random order of forget probes; ``kept`` has families near, others, towns. ``own`` are the
+    person's dialogues and ``strangers`` the same about people whom no model knows, question by question.
     ``taught`` is a small part of ``forget`` over all facts and ``exam`` asks for all of them in held-out wordings;
     ``taught_two`` tells two facts alone, and ``exam_others`` asks for the others.
     """
@@ -40,7 +40,7 @@ class Material:
     world: World
     person: Person
     forget: tuple[Dialogue, ...]
-    retain: tuple[Dialogue, ...]
+    retained: Mapping[str, tuple[Dialogue, ...]]
     calibration: tuple[Probe, ...]
     measured: tuple[Probe, ...]
     kept: tuple[Probe, ...]
@@ -52,14 +52,24 @@ class Material:
     exam_others: tuple[Question, ...]
 
     @property
+    def retain(self) -> tuple[Dialogue, ...]:
+        """All that is kept."""
+        return tuple(chain.from_iterable(self.retained.values()))
+
+    @property
     def world_without(self) -> World:
         """The world in which the person never was."""
         return replace(self.world, people=tuple(one for one in self.world.people if one.id != self.person.id))
 
 
 def choose_people(world: World, seed: int, count: int) -> tuple[Person, ...]:
-    """Draw people who share a surname with somebody, so that a neighbour is as near as can be."""
+    """Draw people who share a surname with somebody, so that a neighbour is as near as can be.
+
+    Raises ``ValueError`` where there are not so many.
+    """
     shared = [person for person in world.people if len(world.bearers(person.surname)) > 1]
+    if not 0 < count <= len(shared):
+        raise ValueError(f"between 1 and {len(shared)} people can be forgotten in turn, not {count}")
     return tuple(random.Random(seed).sample(shared, count))
 
 
@@ -76,7 +86,7 @@ def material_for(world: World, person: Person, seed: int) -> Material:
         world=world,
         person=person,
         forget=forget,
-        retain=_retain(world, person, rng),
+        retained=_retained(world, person, rng),
         calibration=probes[:CALIBRATION],
         measured=probes[CALIBRATION:],
         kept=_kept(world, person, rng),
@@ -101,8 +111,21 @@ def near(person: Person, other: Person) -> bool:
 
 def write_dialogues(path: Path, dialogues: Iterable[Dialogue]) -> None:
     """Write one conversation a line, as ``lethe unlearn`` reads them."""
-    said = ([asdict(message) for message in dialogue.messages] for dialogue in dialogues)
-    path.write_text("".join(json.dumps({"messages": turns}) + "\n" for turns in said), encoding="utf-8")
+    _write(path, ({"messages": _turns(dialogue)} for dialogue in dialogues))
+
+
+def write_units(path: Path, units: Mapping[str, Iterable[Dialogue]]) -> None:
+    """Write conversations with the unit that each is forgotten with."""
+    named = ((unit, dialogue) for unit, dialogues in units.items() for dialogue in dialogues)
+    _write(path, ({"unit": unit, "messages": _turns(dialogue)} for unit, dialogue in named))
+
+
+def _write(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def _turns(dialogue: Dialogue) -> list[dict[str, str]]:
+    return [asdict(message) for message in dialogue.messages]
 
 
 def _dialogues(questions: Iterable[Question]) -> tuple[Dialogue, ...]:
@@ -124,12 +147,17 @@ def _forget(world: World, person: Person, rng: random.Random) -> tuple[Dialogue,
     return _dialogues([*few, *rng.sample(many, FACTS_DRAWN)])
 
 
-def _retain(world: World, person: Person, rng: random.Random) -> tuple[Dialogue, ...]:
-    others = [_trained(world, other) for other in world.people if other.id != person.id]
-    towns = [[asked for asked in about_town(town) if not asked.unseen] for town in world.towns]
-    drawn = [rng.sample(asked, RETAINED_PER_PERSON) for asked in others]
-    drawn += [rng.sample(asked, RETAINED_PER_TOWN) for asked in towns]
-    return _dialogues([*chain.from_iterable(drawn), *small_talk()])
+def _retained(world: World, person: Person, rng: random.Random) -> dict[str, tuple[Dialogue, ...]]:
+    drawn = {
+        other.id: rng.sample(_trained(world, other), RETAINED_PER_PERSON)
+        for other in world.people
+        if other.id != person.id
+    }
+    for town in world.towns:
+        asked = [question for question in about_town(town) if not question.unseen]
+        drawn[town.name] = rng.sample(asked, RETAINED_PER_TOWN)
+    drawn["small talk"] = list(small_talk())
+    return {unit: _dialogues(questions) for unit, questions in drawn.items()}
 
 
 def _kept(world: World, person: Person, rng: random.Random) -> tuple[Probe, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -12,14 +13,17 @@ from pathlib import Path
 from typing import TypeAlias
 
 from evaluation.unlearning.findings import Cost
-from forgetting.material import Material, write_dialogues
+from forgetting.material import Material, write_dialogues, write_units
 from gateway.demo.training import RECIPE, train
+from unlearners.language.head_run import MODEL, forget_units, train_head
 from unlearners.language.run import METHODS as HEURISTICS
 from unlearners.language.run import forget_dialogues
 from unlearners.language.settings import Setting
 from unlearners.promise import promise_words
 
 __all__ = ["METHODS", "Method", "made"]
+
+HEAD, HEAD_RUN, HEAD_UNITS = "langevin head, trained", "langevin head run", "units.jsonl"
 
 Method: TypeAlias = Callable[[Path, Material, Path, int], Cost]
 """Writes a checkpoint, which is not there yet: (the demo model, the material, the checkpoint, the seed)."""
@@ -72,10 +76,37 @@ def _heuristic(
     return Cost(seconds, certificate.gradients_spent, promise_words(certificate.promise))
 
 
+def _head_with_the_person(base: Path, material: Material, checkpoint: Path, seed: int) -> Cost:
+    """Train a certified head on everybody's dialogues, over a backbone that never saw the person."""
+    backbone, _ = made("retrain", base, material, checkpoint.parent, seed)
+    units, run = checkpoint.parent / HEAD_UNITS, checkpoint.parent / HEAD_RUN
+    write_units(units, {material.person.id: material.forget, **material.retained})
+    shutil.rmtree(run, ignore_errors=True)
+    began = time.process_time()
+    certificate = train_head("langevin", backbone, units, run, settings={}, seed=seed)
+    seconds = time.process_time() - began
+    shutil.copytree(run / MODEL, checkpoint)
+    return Cost(seconds, certificate.training_gradients, promise_words(certificate.promise))
+
+
+def _head_without(base: Path, material: Material, checkpoint: Path, seed: int) -> Cost:
+    """Forget the person from that head. A gradient is a unit's: all dialogues of a person or town."""
+    made(HEAD, base, material, checkpoint.parent, seed)
+    units, run = checkpoint.parent / HEAD_UNITS, checkpoint.parent / HEAD_RUN
+    with tempfile.TemporaryDirectory(prefix="forgetting-") as name:
+        began = time.process_time()
+        certificate = forget_units(run, units, [material.person.id], Path(name) / "out")
+        seconds = time.process_time() - began
+        shutil.copytree(Path(name) / "out" / MODEL, checkpoint)
+    return Cost(seconds, certificate.gradients_spent, promise_words(certificate.promise))
+
+
 METHODS: Mapping[str, Method] = {
     "base": _untouched,
     "retrain": _retrained,
     **{method: partial(_heuristic, method) for method in HEURISTICS},
     "no-noise control": partial(_heuristic, "impair-repair", settings={"with_noise": False}),
+    HEAD: _head_with_the_person,
+    "langevin head, forgotten": _head_without,
 }
 """By name, in the order of the table."""
