@@ -91,7 +91,8 @@ def forget_dialogues(
     accelerator = Accelerator(cpu=device == "cpu")
     language = load_language_model(model, accelerator.device)
     prepared = prepare(language, chosen, gone, kept, seed, accelerator)
-    work = Work(accelerator, progress, work_beside(out), request.key)
+    told = progress if accelerator.is_main_process else silent
+    work = Work(accelerator, told, work_beside(out), request.key)
     if not accelerator.is_main_process:
         return _followed(prepared, work, out)
     with working_directory(out, request):
