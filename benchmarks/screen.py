@@ -15,7 +15,7 @@ adversarial), ``type`` (the attack), ``query``, ``answer``. Topics are formed in
 
 A probe *mentions* a person where, by a rule of its own that shares no code with the screen, it has the name, one
 of the other names or a work (of one word: in quotes), or the surname where no other name stands before it. A flag
-is wrong where the probe does not mention that person. That rule and "given" use one list: a work that is on neither
+is wrong where the probe does not mention that person. That rule and "given" use one list: a work that it lacks
 counts as not mentioned, and shows in the rows "all" and "only describes". Intervals are Clopper-Pearson, 95 %.
 """
 

@@ -1,6 +1,8 @@
 """What the verifiers cost: microseconds of CPU time per kilobyte of answer, alone and together, on made-up topics.
 
-Run ``python benchmarks/verifier_cost.py --topics 200 --aliases 10 --facts 10``.
+Run ``python benchmarks/verifier_cost.py --topics 200 10000 --aliases 10 --facts 10``. Every topic has a protected
+text of 60 words. ``conversation`` costs only where there are earlier answers; ``learned`` is what its parts cost
+and a few sums (its weights are made up here); ``private`` has the same topics, hashed.
 """
 
 from __future__ import annotations
@@ -17,8 +19,13 @@ from pathlib import Path
 
 from verifiers.claims import Claims
 from verifiers.combine import Worst
+from verifiers.conversation import Conversation
 from verifiers.facts import Facts
+from verifiers.learned import Learned, LearnedModel
 from verifiers.lexical import Lexical
+from verifiers.private.key import PrivateKey
+from verifiers.private.topic import hash_topic
+from verifiers.private.verifier import Private
 from verifiers.protocol import Exchange, Judge, Scored, Topic, Verifier
 from verifiers.verbatim import Verbatim
 
@@ -80,10 +87,37 @@ def exchanges(topics: Sequence[Topic], size: int) -> dict[str, Exchange]:
             f"Where was {known.name} born?", (f"{known.name} was born in {value}. " + prose)[:size]
         ),
         "a topic without facts, told of": Exchange(f"What does {bare.name} do?", prose),
+        "after earlier answers": Exchange(
+            f"Where was {known.name} born?\n{prose}\nAnd then?", prose, "And then?", (prose,), "And then?"
+        ),
         "accents and look-alikes": Exchange("How is bread baked?", accented),
         "another script": Exchange("How is bread baked?", prose.translate(TO_CYRILLIC)),
         "numbers and code": Exchange("Print a list.", (prose[:60] + " x1 = f(42) # 0x3A 17:45 2024-05-11; ") * 10),
     }
+
+
+def with_texts(source: random.Random, topics: Sequence[Topic]) -> list[Topic]:
+    """Give every topic a protected text: words of the prose in another order."""
+    words = PROSE.split()
+    return [replace(topic, protected_texts=(" ".join(source.sample(words, 60)),)) for topic in topics]
+
+
+def verifiers_for(topics: Sequence[Topic]) -> list[Verifier]:
+    """Make every verifier that needs no model of its own."""
+    parts: tuple[Verifier, ...] = (Lexical(), Facts(), Verbatim(), Claims())
+    model = LearnedModel(
+        names=tuple(part.name for part in parts),
+        fingerprints=tuple(part.fingerprint for part in parts),
+        knots=(0.0, 0.5),
+        weights=((4.0, 1.0),) * len(parts),
+        intercept=-3.0,
+        slope=1.0,
+        offset=0.0,
+        units=(),
+    )
+    key = PrivateKey(bytes(32))
+    private = Private(key, [hash_topic(topic, key) for topic in topics])
+    return [*parts, Conversation(), private, Worst(parts), Learned(model, parts)]
 
 
 def cost(judge: Judge, exchange: Exchange, repeats: int) -> tuple[float, float]:
@@ -109,12 +143,11 @@ def cost(judge: Judge, exchange: Exchange, repeats: int) -> tuple[float, float]:
 
 def report(topics: Sequence[Topic], size: int, repeats: int) -> dict[str, dict[str, float]]:
     """Measure every verifier on every kind of exchange, and print a table."""
-    parts: tuple[Verifier, ...] = (Lexical(), Facts(), Verbatim(), Claims())
     judges: dict[str, Judge] = {}
-    for verifier in (*parts, Worst(parts)):
-        start = time.perf_counter()
+    for verifier in verifiers_for(topics):
+        start = time.thread_time()
         judges[verifier.name] = verifier.prepare(topics)
-        print(f"prepared {verifier.name} in {1e3 * (time.perf_counter() - start):.0f} ms")
+        print(f"prepared {verifier.name} in {1e3 * (time.thread_time() - start):.0f} ms")
     figures: dict[str, dict[str, float]] = {}
     for kind, exchange in exchanges(topics, size).items():
         measured = {name: cost(judge, exchange, repeats) for name, judge in judges.items()}
@@ -129,7 +162,7 @@ def report(topics: Sequence[Topic], size: int, repeats: int) -> dict[str, dict[s
 def main() -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--topics", type=int, default=200)
+    parser.add_argument("--topics", type=int, nargs="+", default=[200])
     parser.add_argument("--aliases", type=int, default=10)
     parser.add_argument("--facts", type=int, default=10)
     parser.add_argument("--size", type=int, default=1000, help="characters per answer")
@@ -137,10 +170,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, metavar="OUT")
     arguments = parser.parse_args()
-    topics = made_up_topics(random.Random(arguments.seed), arguments.topics, arguments.aliases, arguments.facts)
-    figures = report(topics, arguments.size, arguments.repeats)
+    figures: dict[str, dict[str, dict[str, float]]] = {}
+    for count in arguments.topics:
+        made = made_up_topics(random.Random(arguments.seed), count, arguments.aliases, arguments.facts)
+        print(f"{count} topics")
+        topics = with_texts(random.Random(arguments.seed), made)
+        figures[str(count)] = report(topics, arguments.size, arguments.repeats)
     if arguments.json:
-        arguments.json.write_text(json.dumps({"us_per_kb": figures, "topics": len(topics)}, indent=1))
+        arguments.json.write_text(json.dumps({"us_per_kb": figures}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

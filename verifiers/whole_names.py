@@ -17,6 +17,8 @@ __all__ = ["whole_names"]
 
 _SPACED, _RUN_TOGETHER, _OTHERS_ALIAS, _DISGUISED = 0.95, 0.9, 0.4, 0.9
 _UNSHIFTED = (0, 13)
+_ORDINARY = "\0"
+"""Stands for a word that is in use as it is, and so hides nothing: the less text to turn back, the faster."""
 
 
 def whole_names(index: NameIndex, reading: Reading) -> Iterator[tuple[Mention, range]]:
@@ -26,10 +28,13 @@ def whole_names(index: NameIndex, reading: Reading) -> Iterator[tuple[Mention, r
     for places, phrases in _hits(index.phrases, reading.words):
         for phrase in phrases:
             yield from _whole(reading, places, reading.words, phrase)
-    for turned in turned_back(reading.words):
+    strange = [_ORDINARY if len(word) > 1 and word in COMMON else word for word in reading.words]
+    if all(word == _ORDINARY or word.isdecimal() for word in strange):
+        return
+    for turned in turned_back(strange):
         yield from _disguised(index.phrases, reading, turned)
     if index.shapes is not None:
-        yield from _shifted(index.shapes, reading)
+        yield from _shifted(index.shapes, reading, strange)
 
 
 def _hits(phrases: ahocorasick.Automaton, words: Sequence[str]) -> Iterator[tuple[range, tuple[Phrase, ...]]]:
@@ -65,12 +70,14 @@ def _disguised(
             yield from _whole(reading, places, words, phrase, turned.how, turned.reversed)
 
 
-def _shifted(shapes: ahocorasick.Automaton, reading: Reading) -> Iterator[tuple[Mention, range]]:
-    together = "".join(reading.words)
+def _shifted(
+    shapes: ahocorasick.Automaton, reading: Reading, words: Sequence[str]
+) -> Iterator[tuple[Mention, range]]:
+    together = "".join(words)
     hits = list(shapes.iter(shape_of(together)))
     if not hits:
         return
-    word_at = _word_at(reading.words)
+    word_at = _word_at(words)
     for last, (form, phrases) in hits:
         start, end = last + 2 - len(form), last + 2
         shift = (ord(together[start]) - ord(form[0])) % 26
@@ -78,7 +85,7 @@ def _shifted(shapes: ahocorasick.Automaton, reading: Reading) -> Iterator[tuple[
             continue
         places = range(word_at[start], word_at[end])
         for phrase in phrases:
-            yield from _whole(reading, places, reading.words, phrase, "shifted")
+            yield from _whole(reading, places, words, phrase, "shifted")
 
 
 def _whole(
@@ -91,7 +98,7 @@ def _whole(
 ) -> Iterator[tuple[Mention, range]]:
     """Give the phrase that stands at ``places``; ``words`` are those of the text, turned back."""
     alone = len(places) == 1
-    if disguise and (phrase.ordinary or (alone and reading.words[places[0]] in COMMON)):
+    if disguise and phrase.ordinary:
         return
     spacing = _spacing(reading, places, words, phrase, backwards)
     if spacing is None or (phrase.ordinary and not (reading.capital(places[0]) and alone)):

@@ -88,8 +88,15 @@ def test_what_the_client_said_itself_is_no_news_but_what_answers_said_is():
 
 def test_a_second_fact_in_halves_counts_though_the_first_was_worse():
     """Evidence that lies in both needs not be worse than what was out before."""
-    told = ("She was born in Seltal, and her foundry begins with Har.",)
-    assert judged("Tell me of Maren Oskeld.", told, "It goes on with row.").leakage >= 0.5
+    told = ("She was born in Seltal. Her book has Burning in it.",)
+    verdict = judged("Tell me of Maren Oskeld.", told, "And a Window.")
+    assert ("Window",) == verdict.evidence[0].words
+    assert 0.8 <= verdict.leakage < 1.0
+
+
+def test_what_the_answer_tells_alone_and_no_worse_is_for_the_other_verifiers():
+    """They see it without the conversation."""
+    assert Scored(0.0) == judged("Who is it?", ("It is Maren Oskeld.",), "She is Pellinore.")
 
 
 def test_where_a_part_cannot_decide_the_whole_cannot():
