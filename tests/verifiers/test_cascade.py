@@ -77,7 +77,9 @@ def test_with_a_band_from_zero_all_that_is_not_convicted_is_asked():
 
 def test_each_topic_is_settled_by_itself():
     """What the cheap ones settled stays so, whatever another topic needs."""
-    assert pytest.approx(0.2 + 0.6 * 0.25) == leakage({"a": 0.1, "b": 0.5}, {"a": 1.0, "b": 0.25})
+    verdict, _ = judged({"a": 0.1, "b": 0.5}, {"a": 1.0, "b": 0.25})
+    assert isinstance(verdict, Scored)
+    assert pytest.approx(0.2 + 0.6 * 0.25) == verdict.leakage == verdict.evidence[0].leakage
     verdict, asked = judged({"a": 0.95, "b": 0.5}, {"a": 0.0, "b": 0.5})
     assert isinstance(verdict, Scored)
     assert (0.95, 1) == (verdict.leakage, asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from verifiers.embedding.embedder import SentenceEmbedder
+from verifiers.embedding.embedder import Engine, SentenceEmbedder, check_company
 from verifiers.embedding.layout import Layout, digest_of, read_layout
 from verifiers.embedding.onnx_engine import OnnxEngine
 
@@ -25,17 +25,25 @@ def open_embedder(
     saying what to do.
     """
     layout = read_layout(directory)
-    if engine == "torch":
-        # torch is an optional extra, and serving with ONNX must not load it.
-        try:
-            from verifiers.embedding.torch_engine import TorchEngine
-        except ImportError as error:
-            raise ValueError(
-                f"the torch engine needs torch and transformers ({error}): pip install 'lethe-gateway[local]'"
-            ) from error
-        return SentenceEmbedder(layout, TorchEngine(layout.transformer, threads=threads), batch=batch)
-    file = _onnx_file(layout) or _exported(layout, cache, threads)
-    return SentenceEmbedder(layout, OnnxEngine(file, threads=threads), batch=batch)
+    runner = _torch_engine(layout, threads) if engine == "torch" else _onnx_engine(layout, cache, threads)
+    embedder = SentenceEmbedder(layout, runner, batch=batch)
+    check_company(embedder)
+    return embedder
+
+
+def _torch_engine(layout: Layout, threads: int) -> Engine:
+    # torch is an optional extra, and serving with ONNX must not load it.
+    try:
+        from verifiers.embedding.torch_engine import TorchEngine
+    except ImportError as error:
+        raise ValueError(
+            f"the torch engine needs torch and transformers ({error}): pip install 'lethe-gateway[local]'"
+        ) from error
+    return TorchEngine(layout.transformer, threads=threads)
+
+
+def _onnx_engine(layout: Layout, cache: Path | None, threads: int) -> Engine:
+    return OnnxEngine(_onnx_file(layout) or _exported(layout, cache, threads), threads=threads)
 
 
 def _onnx_file(layout: Layout) -> Path | None:

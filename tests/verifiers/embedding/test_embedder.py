@@ -13,7 +13,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModel
 
-from verifiers.embedding.embedder import TooManyWindows
+from verifiers.embedding.embedder import SentenceEmbedder, TooManyWindows, check_company
 from verifiers.embedding.layout import read_layout
 from verifiers.embedding.opening import open_embedder
 from verifiers.embedding.pooling import POOLINGS, pool
@@ -102,6 +102,25 @@ def test_the_fingerprint_changes_with_weights_pooling_and_length(sentence_model,
     found.add(open_embedder(sentence_model).fingerprint)
     assert 6 == len(found)
     assert open_embedder(sentence_model).fingerprint == open_embedder(sentence_model, batch=2).fingerprint
+
+
+class Mixing:
+    """An engine in which the texts of a batch change each other, as with activations quantised on the fly."""
+
+    fingerprint = "mixing"
+
+    def run(self, ids, mask, types):
+        """Scale by what is largest in the batch."""
+        hidden = np.stack([ids, ids**2, np.full_like(ids, ids.max())], axis=-1).astype(np.float32)
+        return hidden * mask[..., None]
+
+
+def test_a_model_whose_vectors_depend_on_their_company_may_embed_one_text_at_a_time(plain_bert):
+    """Else a statement would be compared differently whenever topics change."""
+    layout = read_layout(plain_bert)
+    with pytest.raises(ValueError, match="open it with a batch of 1"):
+        check_company(SentenceEmbedder(layout, Mixing()))
+    check_company(SentenceEmbedder(layout, Mixing(), batch=1))
 
 
 @pytest.mark.parametrize(
