@@ -19,6 +19,7 @@ from gateway.settings import read_settings
 from gateway.store.store import Store
 from unlearners.certificate import SCHEMA as UNLEARNING_SCHEMA
 from unlearners.certificate import DataSeen, UnlearningCertificate
+from unlearners.data import Units
 from unlearners.explanation import explain as explain_unlearning
 from unlearners.fields import object_in
 from unlearners.promise import NothingPromised
@@ -112,12 +113,19 @@ def _compare(certificate: UnlearningCertificate, file: Path, data: Path, given: 
 def _seen(data: Path, reading: Mapping[str, Value]) -> DataSeen:
     with needing_extra("unlearn", "comparing data"):
         # torch, for what texts become: all else here does without it
+        from unlearners.language.checkpoint import load_language_model
         from unlearners.language.head import bags_of, load_headed, read_units
+        from unlearners.language.lora import LoraTask
         from unlearners.tabular import read_rows
-    if "fingerprint" in reading:
-        units = bags_of(load_headed(Path(str(reading["backbone"]))), read_units(data))
-        return DataSeen(units.sha256, units.rows, units.width)
-    rows = read_rows(data, reading)
+    rows: Units
+    if "targets" in reading:
+        targets = str(reading["targets"]).split(",")
+        model = load_language_model(Path(str(reading["backbone"])))
+        rows = LoraTask(model, read_units(data), targets=targets).data
+    elif "fingerprint" in reading:
+        rows = bags_of(load_headed(Path(str(reading["backbone"]))), read_units(data))
+    else:
+        rows = read_rows(data, reading)
     return DataSeen(rows.sha256, rows.rows, rows.width)
 
 

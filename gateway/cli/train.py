@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from gateway.cli.failures import needing_extra
-from gateway.cli.unlearning import Out, SetOption, check_kinds, secrecy, settings_given, tell_result, working
+from gateway.cli.unlearning import Out, SetOption, secrecy, settings_given, tell_result, working
 from gateway.errors import InvalidInput
-from unlearners.langevin.settings import LangevinSettings
-from unlearners.pcmu.settings import PcmuSettings
 
 if TYPE_CHECKING:
     from unlearners.tabular import Method
@@ -24,9 +21,9 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-SETTINGS: Mapping[str, type] = {"langevin": LangevinSettings, "pcmu": PcmuSettings}
-
 INTERRUPTED = "interrupted; the training is kept, and the same command continues it"
+
+Seed = Annotated[int | None, typer.Option(help="To reproduce a run. A promise needs a seed that nobody knows.")]
 
 
 def train(
@@ -44,27 +41,29 @@ def train(
     backbone: Annotated[
         Path | None, typer.Option(help="Checkpoint that turns texts into features; it stays as it is.")
     ] = None,
+    public: Annotated[
+        Path | None,
+        typer.Option(help="Texts (.jsonl with text) that never have to be forgotten, to whiten features by."),
+    ] = None,
     head: Annotated[
         bool, typer.Option("--head", help="Train the head of the chat model --backbone, to be served as one.")
     ] = False,
-    seed: Annotated[
-        int | None, typer.Option(help="To reproduce a run. A promise needs a seed that nobody knows.")
-    ] = None,
+    seed: Seed = None,
     settings: SetOption = None,
 ) -> None:
     """Train on all rows; `lethe unlearn` with the same method forgets some of them later."""
     method = cast("Method", context.info_name)
     with working(INTERRUPTED) as progress:
         given = settings_given(settings)
-        check_kinds(given, SETTINGS[method])
         with needing_extra("unlearn", "lethe train"):
             # torch: the other commands must start without it
             from unlearners.language.head_run import train_head
             from unlearners.tabular import train_tabular
         if head:
-            _check_head_alone(label, id_column, normalise)
-            public = _public(backbone)
-            certificate = train_head(method, public, data, out, settings=given, seed=seed, progress=progress)
+            _check_head_alone(label, id_column, normalise, public)
+            certificate = train_head(
+                method, _named(backbone), data, out, settings=given, seed=seed, progress=progress
+            )
         else:
             certificate = train_tabular(
                 method,
@@ -74,27 +73,59 @@ def train(
                 id_column=id_column,
                 normalise=normalise,
                 backbone=backbone,
+                public=public,
                 settings=given,
                 seed=seed,
                 progress=progress,
             )
-    tell_result(
-        certificate,
-        out,
-        f"To forget: lethe unlearn {method} --model {out} --data {data} --forget IDS --out NEW",
-        *secrecy(out, head),
-    )
+    tell_result(certificate, out, _next(method, out, data), *secrecy(out, head))
 
 
-def _public(backbone: Path | None) -> Path:
+def _named(backbone: Path | None) -> Path:
     if backbone is None:
         raise InvalidInput("--head trains a chat model's head: name the model with --backbone")
     return backbone
 
 
-def _check_head_alone(label: str | None, id_column: str | None, normalise: bool) -> None:
-    if label is not None or id_column is not None or normalise:
-        raise InvalidInput("--head reads dialogues, to which --label, --id and --normalise do not apply")
+def _check_head_alone(label: str | None, id_column: str | None, normalise: bool, public: Path | None) -> None:
+    if label is not None or id_column is not None or normalise or public is not None:
+        raise InvalidInput("--head reads dialogues, to which --label, --id, --normalise and --public do not apply")
+
+
+def train_low_rank(
+    backbone: Annotated[Path, typer.Option(help="The public chat model; it stays as it is.")],
+    data: Annotated[Path, typer.Option(help="Dialogues, .jsonl; each line may name its unit, such as a person.")],
+    out: Out,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="Layers to update, by the end of their names. Default: q_proj and v_proj."),
+    ] = None,
+    rank: Annotated[int, typer.Option(help="Rank of each update.")] = 2,
+    clip: Annotated[float, typer.Option(help="Longest gradient of a unit.")] = 1.0,
+    seed: Seed = None,
+    settings: SetOption = None,
+) -> None:
+    """Train low-rank updates of a chat model on all units; they are merged into the checkpoint to serve."""
+    with working(INTERRUPTED) as progress:
+        given = settings_given(settings)
+        with needing_extra("unlearn", "lethe train"):
+            from unlearners.language.lora_run import train_lora  # torch: the other commands start without it
+        certificate = train_lora(
+            backbone,
+            data,
+            out,
+            settings=given,
+            targets=target or ("q_proj", "v_proj"),
+            rank=rank,
+            clip=clip,
+            seed=seed,
+            progress=progress,
+        )
+    tell_result(certificate, out, _next("pcmu-lora", out, data), *secrecy(out, chat_model=True))
+
+
+def _next(method: str, out: Path, data: Path) -> str:
+    return f"To forget: lethe unlearn {method} --model {out} --data {data} --forget IDS --out NEW"
 
 
 app.command(
@@ -105,3 +136,7 @@ app.command(
     "pcmu",
     short_help="Coded gradients: requests within a budget of rows cost nothing; the first beyond it is refused.",
 )(train)
+app.command(
+    "pcmu-lora",
+    short_help="The same for low-rank updates of a chat model.",
+)(train_low_rank)

@@ -23,12 +23,12 @@ from unlearners.runs import read_recipe
 
 __all__ = ["app"]
 
-CERTIFIED = "Certified: for heads made by `lethe train`"
+CERTIFIED = "Certified: for what `lethe train` made"
 HEURISTIC = "Nothing is promised: for any chat model"
 
 app = typer.Typer(
-    help="Forget in the weights. Only langevin and pcmu promise something; the others come with a certificate "
-    "that says that nothing is promised. The model given stays as it is; the result is a new directory.",
+    help="Forget in the weights. Only langevin, pcmu and pcmu-lora promise something; the others come with a "
+    "certificate that says that nothing is promised. The model given stays as it is; the result is another.",
     no_args_is_help=True,
 )
 
@@ -47,7 +47,7 @@ def forget_rows_command(
         bool, typer.Option("--one-by-one", help="A request for each row, in order, instead of one for all.")
     ] = False,
     backbone: Annotated[
-        Path | None, typer.Option(help="Where the chat model under the head lies now, if it was moved.")
+        Path | None, typer.Option(help="Where the public chat model lies now, if it was moved.")
     ] = None,
 ) -> None:
     """Forget rows under the certificate of their training. The model given stays as it is."""
@@ -58,14 +58,19 @@ def forget_rows_command(
         with needing_extra("unlearn", "lethe unlearn"):
             # torch: the other commands must start without it
             from unlearners.language.head_run import forget_units
+            from unlearners.language.lora_run import forget_units_of_lora
             from unlearners.tabular import forget_rows
         together = not one_by_one
-        if is_chat_model(recipe):
+        if recipe.method == "pcmu-lora":
+            if one_by_one:
+                raise InvalidInput("--one-by-one does not apply to pcmu-lora: its budget counts units")
+            certificate = forget_units_of_lora(model, data, ids, out, backbone=backbone, progress=progress)
+        elif is_chat_model(recipe):
             certificate = forget_units(
                 model, data, ids, out, backbone=backbone, together=together, progress=progress
             )
         elif backbone is not None:
-            raise InvalidInput(f"--backbone is for a chat model's head; {model} is none")
+            raise InvalidInput(f"--backbone is for what was trained on a chat model; {model} was not")
         else:
             certificate = forget_rows(model, data, ids, out, together=together, progress=progress)
     tell_result(
@@ -113,6 +118,7 @@ def forget_dialogues_command(
 _CERTIFIED = {
     "langevin": "Promises (epsilon, delta)-indistinguishability from retraining, for any number of requests.",
     "pcmu": "Promises the weights of retraining, or (epsilon, delta), within a budget; refused beyond it.",
+    "pcmu-lora": "The same for low-rank updates of a chat model.",
 }
 _HEURISTIC = {
     "graddiff": "Ascent on the answers to forget, descent on those to keep.",

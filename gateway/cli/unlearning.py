@@ -7,10 +7,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TypeAlias, get_type_hints
+from typing import Annotated, TypeAlias
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 
 from gateway.cli.failures import refusing_bad_input, reporting_failures, telling_of_interruption
 from gateway.cli.progress import phase_bars
@@ -24,7 +23,6 @@ __all__ = [
     "Out",
     "SetOption",
     "Value",
-    "check_kinds",
     "is_chat_model",
     "read_ids",
     "secrecy",
@@ -63,20 +61,6 @@ def _value(text: str) -> Value:
     if not NUMBER.fullmatch(text):
         return text
     return int(text) if text.lstrip("+-").isdigit() else float(text)
-
-
-def check_kinds(given: Mapping[str, Value], settings: type) -> None:
-    """Raise ``InvalidInput`` for a value of another type than the dataclass ``settings`` declares for its name.
-
-    Names that it does not declare are left to those who know the method's other settings.
-    """
-    declared = get_type_hints(settings)
-    for name in given.keys() & declared.keys():
-        try:
-            TypeAdapter(declared[name]).validate_python(given[name], strict=True)
-        except ValidationError as error:
-            said = error.errors()[0]["msg"]
-            raise InvalidInput(f"--set {name}={given[name]}: {said[0].lower()}{said[1:]}") from None
 
 
 def read_ids(path: Path) -> tuple[str, ...]:
@@ -128,7 +112,7 @@ def _noticing_continuation(bars: Progress) -> Progress:
 
 
 def is_chat_model(recipe: Recipe) -> bool:
-    """Tell a chat model's head from a head on rows of numbers or texts."""
+    """Tell what was trained on a chat model from a head on rows of numbers or texts."""
     return "fingerprint" in recipe.data
 
 

@@ -130,7 +130,7 @@ def test_a_budget_that_is_spent_refuses_and_says_what_to_do(terminal):
         (forget(ids="twice.txt"), "names a row twice"),
         (forget(ids="bad.jsonl"), "bad.jsonl, line 2: the field 'id' is missing"),
         (forget(data="none.csv"), "none.csv"),
-        (forget(more="--backbone {people.csv}"), "--backbone is for a chat model's head"),
+        (forget(more="--backbone {people.csv}"), "--backbone is for what was trained on a chat model"),
     ],
 )
 def test_a_mistake_is_one_line_that_says_what_to_do(trained, command, complaint):

@@ -134,7 +134,7 @@ def test_a_chat_model_s_head_forgets_a_person_under_a_certificate(with_head: Ter
     ("command", "complaint"),
     [
         (HEAD.replace("--backbone {model}", ""), "name the model with --backbone"),
-        (HEAD + " --label answer", "--label, --id and --normalise do not apply"),
+        (HEAD + " --label answer", "--label, --id, --normalise and --public do not apply"),
         (HEAD.replace("{model}", "{nowhere}").replace("{head}", "{other}"), "there is no model at"),
     ],
 )
@@ -142,6 +142,43 @@ def test_a_head_needs_a_chat_model_and_dialogues_alone(chat: Terminal, command: 
     """What was left out, or does not apply, is named."""
     chat.write("people.jsonl", FORGET)
     assert complaint in chat.refused(command)
+
+
+def test_low_rank_updates_forget_within_their_budget(with_head: Terminal) -> None:
+    """Requests within it cost nothing, the first beyond it is refused; served is a checkpoint like any other."""
+    with_head.done(
+        "train pcmu-lora --backbone {model} --data {people.jsonl} --out {low} --target q_proj --rank 1"
+        " --set variant=sampled --set sigma=2 --set threshold=0.1 --set steps=1 --set rate=0.01 --set epsilon=1"
+    )
+    budget = with_head.certificate("low").remaining.rows
+    assert 2 == budget
+    forget = "unlearn pcmu-lora --model {low} --data {people.jsonl} --forget {units.txt} --out {new}"
+    with_head.write("units.txt", "".join(f"p{n}\n" for n in range(budget + 1)))
+    assert "(violated assumption: the rows forgotten so far are within the certified budget)" in with_head.refused(
+        forget
+    )
+    assert "--one-by-one does not apply" in with_head.refused(forget + " --one-by-one")
+    with_head.write("units.txt", "p2\n")
+    assert f"--model {with_head.folder / 'new' / 'model'} --replace" in with_head.done(forget)
+    assert digest(with_head.folder / "low" / "model") == digest(with_head.folder / "new" / "model")
+    assert "is what was trained on: 6 rows" in with_head.done("certificate verify {new} --data {people.jsonl}")
+
+
+def test_texts_become_features_of_a_backbone_whitened_by_public_ones(chat: Terminal) -> None:
+    """Where both lie is remembered: neither is asked for again."""
+    texts = [
+        {"text": f"{n} is {'wet' if n % 2 else 'tall'}", "label": str(n % 2), "id": f"t{n}"} for n in range(12)
+    ]
+    chat.write("texts.jsonl", lines(*texts))
+    chat.write("public.jsonl", lines(*({"text": f"the sea, {n} times"} for n in range(40))))
+    chat.done(
+        "train langevin --data {texts.jsonl} --backbone {model} --public {public.jsonl} --out {head}"
+        " --set training_epochs=2"
+    )
+    chat.write("ids.txt", "t3\n")
+    chat.done("unlearn langevin --model {head} --data {texts.jsonl} --forget {ids.txt} --out {new}")
+    assert ((3,),) == tuple(one.rows for one in chat.certificate("new").served)
+    assert "is what was trained on: 12 rows" in chat.done("certificate verify {new} --data {texts.jsonl}")
 
 
 def test_another_backbone_than_the_head_s_is_refused(with_head: Terminal) -> None:
