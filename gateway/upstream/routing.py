@@ -188,7 +188,7 @@ class Routing(Generic[P]):
         if self._opening.get(name) is asyncio.current_task():
             del self._opening[name]
         if self._wanted.get(name) != wanted:
-            await upstream.aclose()
+            await _closed(upstream)
             return
         self._open.add(upstream)
         self._put({**self._fleet.backends, name: upstream})
@@ -196,13 +196,14 @@ class Routing(Generic[P]):
     async def _opened(self, name: str, wanted: Wanted[P]) -> Upstream:
         try:
             upstream = await asyncio.to_thread(self._opener.open, name, wanted.place)
+            as_added = upstream.fingerprint(name) == wanted.fingerprint
         except LetheError as error:
             return self._unavailable(wanted, str(error))
         except Exception as error:  # whatever a library raises over a checkpoint
             return self._unavailable(wanted, f"it cannot be opened ({type(error).__name__})")
-        if upstream.fingerprint(name) == wanted.fingerprint:
+        if as_added:
             return upstream
-        await upstream.aclose()
+        await _closed(upstream)
         return self._unavailable(wanted, "its files are not those that were added; add it again with --replace")
 
     def _later(self, name: str, wanted: Wanted[P]) -> Callable[[ChatRequest], Awaitable[Completion]]:
