@@ -32,17 +32,21 @@ from unlearners.langevin.accounting import (
 from unlearners.langevin.choice import chosen_settings
 from unlearners.langevin.settings import LangevinSettings
 from unlearners.langevin.unlearner import Langevin
+from unlearners.language.checkpoint import load_language_model
 from unlearners.language.dialogues import Dialogue, Message
 from unlearners.language.frozen_features import LabelledTexts, features_of_texts
 from unlearners.language.head import Headed, OfUnit, bags_of, load_headed
+from unlearners.language.lora import LoraTask
 from unlearners.losses import Multinomial, loss_for
 from unlearners.pcmu.accounting import sampled_budget
-from unlearners.pcmu.settings import PcmuSettings
+from unlearners.pcmu.settings import PcmuSettings, Variant
 from unlearners.pcmu.tasks import LinearTask
 from unlearners.pcmu.unlearner import Pcmu
 from unlearners.protocol import ForgetRequest
 
+PARTS = ("texts", "tokens", "lora", "accounting")
 PRIVATE_WORLD, PUBLIC_WORLD = 7, 1234
+LORA_STEPS = 20
 QUIET = 1e-9
 """A sigma as good as none."""
 
@@ -50,16 +54,18 @@ QUIET = 1e-9
 def main() -> None:
     """Print the tables asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--part", choices=("texts", "tokens", "accounting", "all"), default="all")
+    parser.add_argument("--part", choices=(*PARTS, "all"), default="all")
     parser.add_argument("--seeds", type=int, default=3, help="orders and noises to average over")
     parser.add_argument("--demo-seed", type=int, default=0, help="the world of the backbone")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    parts = ("texts", "tokens", "accounting") if options.part == "all" else (options.part,)
+    parts = PARTS if options.part == "all" else (options.part,)
     if "texts" in parts:
         texts(_backbone(options.demo_seed), options.seeds)
     if "tokens" in parts:
         tokens(_backbone(options.demo_seed))
+    if "lora" in parts:
+        lora(_backbone(options.demo_seed))
     if "accounting" in parts:
         accounting()
 
@@ -224,6 +230,36 @@ def _heard(weights: np.ndarray, test: Bags) -> str:
     ends = np.flatnonzero(test.labels == test.labels[-1])  # each answer ends with the same mark
     whole = [bool(part.all()) for part in np.split(right, ends[:-1] + 1)]
     return f"{right.mean():.3f} | {np.mean(whole):.3f} | {losses.mean():.3f}"
+
+
+# lora: low-rank updates by PCMU
+
+
+def lora(backbone: Path) -> None:
+    """Train low-rank updates on what is said about 64 private people, with little noise and with a budget."""
+    language = load_language_model(backbone)
+    asked = [q for q in questions(PRIVATE_WORLD, "job") if q.manner == "" and not q.unseen]
+    task = LoraTask(language, _of_units(asked[::4]))
+    print(f"\nLow-rank updates: {task.data.rows} people, {task.size} weights\n")
+    print("| PCMU | sigma | T | loss before | after | budget in people at epsilon 1 / 2 / 5 |")
+    print("|---|---|---|---|---|---|")
+    cases: tuple[tuple[Variant, float], ...] = (("majority", 0.01), ("sampled", 0.03), ("sampled", 0.11))
+    for variant, sigma in cases:
+        settings = PcmuSettings(variant, sigma, sigma, LORA_STEPS, 0.02, delta=1 / task.data.rows)
+        one = Pcmu(task, settings)
+        model = one.train(seed=0)
+        losses = [
+            np.mean([task.loss(weights, unit) for unit in range(task.data.rows)])
+            for weights in (task.start(0), model.weights)
+        ]
+        budgets = (
+            str(one.budget(model)) + ", exact"
+            if variant == "majority"
+            else _budgets(task.data.rows, LORA_STEPS, task.clip, sigma)
+        )
+        print(
+            f"| {variant} | {sigma} | {LORA_STEPS} | {losses[0]:.2f} | {losses[1]:.2f} | {budgets} |", flush=True
+        )
 
 
 # accounting: from which n on?

@@ -12,11 +12,19 @@ import numpy as np
 import pytest
 from scipy.stats import beta, norm
 
+from unlearners.bags import Bags
 from unlearners.langevin.accounting import Process, next_distance, sigma_for
-from unlearners.langevin.descent import batches, descend, initial_weights, noisy_rule, with_alive
+from unlearners.langevin.descent import (
+    bag_batches,
+    batches,
+    descend,
+    initial_weights,
+    noisy_rule,
+    with_alive,
+)
 from unlearners.langevin.plan import plan
 from unlearners.langevin.settings import LangevinSettings
-from unlearners.losses import Logistic
+from unlearners.losses import Logistic, Multinomial
 from unlearners.protocol import ForgetRequest
 
 from .harness import SURE
@@ -207,3 +215,81 @@ def test_the_distance_accounted_for_is_reached(batch, adjacency):
     ends = [noiseless_end(process, [(rows, own, 100)]) for rows, own in ((alive, labels), (changed, other))]
     accounted = next_distance(process, adjacency, "tight", rows=1)
     assert abs(ends[0] - ends[1]) == pytest.approx(accounted, rel=1e-6)
+
+
+UNITS_TRAINING = 4
+PUBLIC = np.array([[[8.0], [-8.0]]])
+"""A head that is sure of the first token: only the odd unit pulls, with almost all that √2 allows."""
+
+
+def said_by(others: int) -> Bags:
+    """Eight units of one to four tokens; the last says the second token only, the others the first."""
+    sizes = (2, 4, 1, 3, 2, 4, 1, 3)
+    units = np.repeat(np.arange(ROWS), sizes)
+    labels = np.where(units == ROWS - 1, 1, others)
+    return Bags(np.ones((len(units), 1)), labels, units, 2, tuple("abcdefgh"))
+
+
+def simulate_units(process: Process, phases: list[tuple[np.ndarray, int]], seed: int) -> np.ndarray:
+    """Run many heads on units, told all noise but the last phase's; return the difference of the two weights."""
+    rng = np.random.default_rng(seed)
+    weights = np.repeat(PUBLIC, RUNS, axis=0)
+    data = said_by(0)
+    for number, (alive, epochs) in enumerate(phases):
+        rule = noisy_rule(process, PUBLIC)
+        if number < len(phases) - 1:
+            rule = replace(rule, noise=0.0)
+        cut = with_alive(bag_batches(data, np.arange(ROWS), process.batch), alive)
+        for moved in descend(weights, cut, Multinomial(2), rule, (rng for _ in range(epochs))):
+            weights = moved
+    return weights[:, 0, 0] - weights[:, 1, 0]
+
+
+@pytest.mark.parametrize("batch", [8, 4])
+@pytest.mark.parametrize("m", [0.1, 0.0])
+def test_the_best_attacker_does_not_beat_the_promise_for_a_unit_of_a_public_head(batch, m):
+    """A whole unit of tokens deleted from a softmax head near public weights; a quarter of the noise is caught."""
+    case = replace(settings(batch, "tight", "deletion", m), training_epochs=UNITS_TRAINING)
+    process = case.process(ROWS, Multinomial(2))
+    sigma = sigma_for(
+        process, EPSILON, DELTA, 1, adjacency="deletion", bound="tight", training_epochs=UNITS_TRAINING
+    )
+    everyone = np.ones(ROWS, dtype=bool)
+    left = np.arange(ROWS) < ROWS - 1
+    served, retrained = [(everyone, UNITS_TRAINING), (left, 1)], [(left, UNITS_TRAINING), (left, 1)]
+    for share, beaten in ((1.0, False), (0.25, True)):
+        noisy = replace(process, sigma=share * sigma)
+        one, other = (simulate_units(noisy, phases, seed) for seed, phases in enumerate((served, retrained)))
+        assert beaten == surely_beaten(one, other)
+
+
+def test_a_units_gradient_stays_within_what_is_accounted():
+    """√2, reached in the limit, however many tokens; and the mean's Hessian stays below ½."""
+    rng = np.random.default_rng(0)
+    largest = 0.0
+    for _ in range(300):
+        tokens = int(rng.integers(1, 6))
+        features = rng.standard_normal((tokens, 3))
+        features /= np.linalg.norm(features, axis=1, keepdims=True) * rng.uniform(1, 2, (tokens, 1))
+        weights = rng.standard_normal((1, 4, 3)) * 10.0 ** rng.uniform(-1, 2)
+        data = Bags(features, rng.integers(0, 4, tokens), np.zeros(tokens, int), 4, ("u",))
+        step = random_step(rng)
+        one, near = (unit_gradient(data, w) for w in (weights, weights + step))
+        largest = max(largest, float(np.linalg.norm(one)))
+        assert np.linalg.norm(near - one) <= 0.5 * np.linalg.norm(step) * (1 + 1e-6)
+        assert np.sum((near - one) * step) >= -1e-12
+    assert 1.2 <= largest <= 2**0.5
+
+
+def random_step(rng):
+    """Return a direction to look in."""
+    return 10.0 ** rng.uniform(-4, 1) * rng.standard_normal((1, 4, 3))
+
+
+def unit_gradient(data, weights):
+    """Return one unit's gradient from the shipped step: no noise, no regulariser, η = 1."""
+    process = Process(1, 1, 0.0, 0.5, 1e-12, 2**0.5, np.inf)
+    rule = replace(noisy_rule(process), noise=0.0, step=1.0)
+    cut = with_alive(bag_batches(data, np.zeros(1, int), 1), np.ones(1, dtype=bool))
+    (moved,) = descend(weights, cut, Multinomial(4), rule, iter([None]))
+    return weights - moved

@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 from scipy.stats import binom, multinomial
 
+from unlearners.bags import Bags
 from unlearners.data import Dataset
 from unlearners.pcmu.accounting import deletion_shift, majority_budget, sampled_epsilon
+from unlearners.pcmu.bag_task import BagTask
 from unlearners.pcmu.codes import code_probabilities, radius, smoothed_codes
 from unlearners.pcmu.descent import descend, trajectory
 from unlearners.pcmu.exact import exact_budget
 from unlearners.pcmu.sampling import sampled_codes
 from unlearners.pcmu.settings import PcmuSettings
+from unlearners.pcmu.task import PcmuTask
 from unlearners.pcmu.tasks import LinearTask
 from unlearners.pcmu.unlearner import Pcmu
 
@@ -35,14 +38,14 @@ def problem(seed: int, rows: int, features: int = 2, spread: float = 0.3) -> Lin
     return LinearTask(Dataset(points, labels, ("a", "b")).with_unit_rows())
 
 
-def codes_without(task: LinearTask, settings: PcmuSettings, gone: tuple[int, ...]) -> bytes:
+def codes_without(task: PcmuTask, settings: PcmuSettings, gone: tuple[int, ...]) -> bytes:
     """Train without some rows and return every code."""
     alive = np.ones(task.data.rows, dtype=np.bool_)
     alive[list(gone)] = False
     return trajectory(task, settings, alive, 0)[1].tobytes()
 
 
-def changes(task: LinearTask, settings: PcmuSettings, deleted: int) -> bool:
+def changes(task: PcmuTask, settings: PcmuSettings, deleted: int) -> bool:
     """Say whether some deletion of exactly so many rows changes a code, by trying them all."""
     whole = codes_without(task, settings, ())
     rows = range(task.data.rows)
@@ -207,3 +210,35 @@ def test_the_shift_of_a_mean_is_reached_and_not_exceeded() -> None:
         rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1)
         deleted = int(rng.integers(1, 9))
         assert np.linalg.norm(rows.mean(0) - rows[deleted:].mean(0)) <= deletion_shift(deleted, 9, 1.0)
+
+
+def spoken(seed: int, units: int = 20) -> BagTask:
+    """Draw units of one to four tokens, and a public head that none of them has made."""
+    rng = np.random.default_rng(seed)
+    of = np.repeat(np.arange(units), rng.integers(1, 5, units))
+    labels = rng.integers(0, 2, len(of))
+    features = np.stack([2.0 * labels - 1, np.ones(len(of))], axis=1) + 0.2 * rng.standard_normal((len(of), 2))
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    data = Bags(features, labels, of, 2, tuple(map(str, range(units))))
+    return BagTask(data, 0.3 * rng.standard_normal((2, 2)), clip=0.3)
+
+
+def test_a_head_on_units_covers_no_deletion_that_changes_a_code(note: Note) -> None:
+    """Every deletion of up to B' whole units is tried; where the exact budget is small, enumeration finds it."""
+    settings = PcmuSettings("majority", sigma=0.05, threshold=0.05, steps=2, rate=0.1)
+    tried, wrong, budgets, exact = 0, 0, [], []
+    for seed in range(24):
+        task = spoken(seed)
+        budgets.append(Pcmu(task, settings).budget(Pcmu(task, settings).train(seed=0)))
+        exact.append(exact_budget(task, settings, 0))
+        for deleted in range(1, budgets[-1] + 1):
+            tried += 1
+            wrong += changes(task, settings, deleted)
+        assert budgets[-1] <= exact[-1]
+        if exact[-1] <= 1:
+            assert changes(task, settings, exact[-1] + 1)
+            assert not any(changes(task, settings, deleted) for deleted in range(1, exact[-1] + 1))
+    note("PCMU head on units, all deletions within the budget", wrong, tried, 0.0)
+    assert 0 == wrong
+    assert sum(budget >= 1 for budget in budgets) >= 8
+    assert min(exact) == 0

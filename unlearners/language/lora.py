@@ -50,8 +50,8 @@ class LoraTask:
     """Updates B·A of rank ``rank`` on every linear layer whose name ends with one of ``targets``.
 
     A unit's loss is the mean over the tokens of its answers; its gradient in all A and B together is clipped at
-    ``clip``. A starts at random from the seed, B at 0. On the CPU; the model works in 32 bits, a unit by itself, so
-    that its gradient is the same bits whoever else is there, and sums are made in 64. Raises ``Refused`` for
+    ``clip``. A starts at random from the seed, B at 0. On the CPU; the model works in 32 bits on a unit by
+    itself, so that a gradient is the same bits whoever else is there; sums are made in 64. Raises ``Refused`` for
     fewer than two units, and ``ValueError`` where no layer is meant.
     """
 

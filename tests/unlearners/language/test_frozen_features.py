@@ -14,7 +14,15 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from unlearners.data import Dataset  # noqa: E402  # after the skip
-from unlearners.language.frozen_features import mean_hidden_states, read_labelled_texts  # noqa: E402
+from unlearners.language.frozen_features import (  # noqa: E402
+    LabelledTexts,
+    features_of_texts,
+    mean_hidden_states,
+    read_labelled_texts,
+    read_texts,
+    whitening_of,
+)
+from unlearners.tabular import forget_rows, train_tabular  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +82,50 @@ def test_the_head_of_a_frozen_model_learns_and_forgets_under_a_certificate(backb
     assert np.mean(one.loss.predictions(scores)[:, 0] == labels) > 0.8
     assert isinstance(done.certificate.promise, Indistinguishable)
     assert (0.51, 2**0.5) == (one.process.smoothness, one.process.clip)
+
+
+def test_whitening_spreads_public_features_evenly():
+    """Their mean becomes 0 and their variance 1 in each direction, but for those with next to none."""
+    rng = np.random.default_rng(0)
+    public = rng.standard_normal((5000, 3)) * (4.0, 1.0, 1e-6) + 7
+    white = whitening_of(public)(public)
+    assert np.zeros(3) == pytest.approx(white.mean(axis=0), abs=1e-9)
+    assert [0.0, 1.0, 1.0] == pytest.approx(sorted(np.var(white, axis=0)), abs=0.02)
+    with pytest.raises(ValueError, match="at least two public texts"):
+        whitening_of(public[:1])
+
+
+def test_a_texts_features_depend_on_it_and_the_public_texts_alone(checkpoint):
+    """And have norm 1, whitened or not."""
+    rows = LabelledTexts(("Ada makes lamps.", "Bo makes ropes.", "Eve"), ("x", "y", "x"), ("0", "1", "2"))
+    fewer = LabelledTexts(rows.texts[:2], rows.labels[:2], rows.ids[:2])
+    for public in ((), ("Cleo makes bells.", "Dan makes maps.", "June")):
+        whole, part = (features_of_texts(checkpoint, some, public=public).features for some in (rows, fewer))
+        assert whole[:2] == pytest.approx(part, abs=1e-12)
+        assert np.linalg.norm(whole, axis=1) == pytest.approx(1)
+
+
+def test_texts_are_learned_and_forgotten_from_files(tmp_path, checkpoint):
+    """A classifier on a frozen chat model, whitened by public texts; a changed public file is refused."""
+    names = ("Ada", "Bo", "Cleo", "Dan")
+    rows = [
+        {"text": f"{names[n % 4]} makes lamps {n}.", "label": "early" if n % 4 < 2 else "late", "id": f"t{n}"}
+        for n in range(80)
+    ]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    public = tmp_path / "p.jsonl"
+    public.write_text("\n".join(json.dumps({"text": f"{n} makes ropes."}) for n in names * 3), encoding="utf-8")
+    assert 12 == len(read_texts(public))
+    train_tabular(
+        "langevin",
+        tmp_path / "t.jsonl",
+        tmp_path / "one",
+        backbone=checkpoint,
+        public=public,
+        settings={"sigma": 0.05, "batch": 20, "training_epochs": 20},
+    )
+    done = forget_rows(tmp_path / "one", tmp_path / "t.jsonl", ["t5"], tmp_path / "two")
+    assert ([(5,)], 32) == ([served.rows for served in done.served], done.data.features)
+    public.write_text('{"text": "a"}\n{"text": "b"}', encoding="utf-8")
+    with pytest.raises(ValueError, match="trained on others"):
+        forget_rows(tmp_path / "one", tmp_path / "t.jsonl", ["t5"], tmp_path / "three")
