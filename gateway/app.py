@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,14 +12,16 @@ from pydantic import SecretStr
 
 import gateway
 from gateway.clients import ANYONE, Client
-from gateway.errors import LetheError
+from gateway.errors import InvalidInput, LetheError
 from gateway.guard.loop import Guard, Outcome, Released
+from gateway.guard.outcomes import measurements
 from gateway.guard.policy import Bounded, Closed, Open, Panel, ReleaseRule, ZeroEvidence
 from gateway.guard.trajectory import LoopPlan
 from gateway.http.admin import CertificateState, admin_router
 from gateway.http.answers import answers_router
 from gateway.http.clients import client_check, present_client
 from gateway.http.health import health_router
+from gateway.http.metrics import metrics_router
 from gateway.http.middleware import BodyLimit, RequestId
 from gateway.http.models import models_router
 from gateway.http.problems import install_problem_handlers, problem_body
@@ -29,6 +31,8 @@ from gateway.policies import Exceptions, Policies, Served
 from gateway.settings import Settings
 from gateway.store.records import Fallback, Place
 from gateway.store.store import Store
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.trace import Trace, together
 from gateway.upstream.protocol import ChatRequest, Upstream
 from gateway.upstream.routing import Opener, Routing
 from verifiers.claims import Claims
@@ -58,16 +62,25 @@ class Gateway:
     guard: Guard
     plan: LoopPlan
     report: Report
+    metrics: Metrics
+    trace: Trace
 
     async def ask(self, request: ChatRequest, client: Client = ANYONE) -> Outcome:
         """Answer a request under the policy of this moment, by the client's backend if its key has one."""
         pinned = client.backend is not None
-        async with self.policies.serving(client.backend or request.model, pinned=pinned) as served:
-            outcome = await self.guard.answer(served.upstream, request, served.policy, served.rule)
+        with self.trace.span("answer") as note:
+            async with self.policies.serving(client.backend or request.model, pinned=pinned) as served:
+                outcome = await self.guard.answer(served.upstream, request, served.policy, served.rule)
+            note(**measurements(outcome))
             self._tell(outcome, served, client)
-            return outcome
+        return outcome
 
     def _tell(self, outcome: Outcome, served: Served, client: Client) -> None:
+        self.metrics.policy(
+            revision=served.policy.revision,
+            active_topics=len(served.policy.topics),
+            certified=isinstance(served.rule, Bounded),
+        )
         self.report(
             "answered",
             {
@@ -149,8 +162,21 @@ async def open_gateway(
             verify_timeout_s=settings.verify_timeout_s,
             api_key=_secret(settings.api_key),
         )
-        guard = Guard(plan, Fallback(settings.fallback, settings.fallback_text))
-        yield Gateway(settings, routing, store, policies, guard, plan, report)
+        metrics = Metrics()
+        trace = together(metrics, stack.enter_context(_exporting())) if settings.otel else metrics
+        guard = Guard(plan, Fallback(settings.fallback, settings.fallback_text), trace)
+        yield Gateway(settings, routing, store, policies, guard, plan, report, metrics, trace)
+
+
+def _exporting() -> AbstractContextManager[Trace]:
+    # The exporter is an optional extra that brings an HTTP client of its own.
+    try:
+        from gateway.telemetry.exporting import exporting
+    except ImportError as error:
+        raise InvalidInput(
+            f"LETHE_OTEL needs the extra `otel` ({error}): pip install 'lethe-gateway[otel]'"
+        ) from error
+    return exporting(gateway.__version__)
 
 
 def create_app(parts: Gateway) -> FastAPI:
@@ -168,6 +194,7 @@ def create_app(parts: Gateway) -> FastAPI:
     )
     app.include_router(models_router(parts.models), dependencies=client)
     app.include_router(health_router(parts.readiness, parts.upstream.problems))
+    app.include_router(metrics_router(parts.metrics, key=_secret(settings.metrics_key)))
     app.include_router(
         admin_router(
             parts.store,

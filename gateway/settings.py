@@ -49,6 +49,14 @@ class Settings(BaseSettings):
         None, min_length=1, description="Key for /admin. Unset: the admin API is closed."
     )
 
+    metrics_key: SecretStr | None = Field(
+        None, min_length=1, description="Key for /metrics, as a bearer token. Unset: the metrics are closed."
+    )
+    otel: bool = Field(
+        False,
+        description="Send traces to where OTEL_EXPORTER_OTLP_… variables say (extra `otel`).",
+    )
+
     upstream_url: Annotated[str, AfterValidator(_http)] | None = Field(
         None, description="Base URL of an OpenAI-compatible server, with the version path."
     )

@@ -12,8 +12,10 @@ from calibration.release import passes
 from gateway.errors import UpstreamTimeout
 from gateway.guard.fallback import fallback_choice, fallback_text
 from gateway.guard.policy import Bounded, Closed, Open, Policy, ReleaseRule, ZeroEvidence
-from gateway.guard.trajectory import Candidate, Ended, LoopPlan, walk
+from gateway.guard.together import all_of
+from gateway.guard.trajectory import Candidate, Ended, LoopPlan, generated, walk
 from gateway.store.records import Fallback
+from gateway.telemetry.trace import UNTRACED, Trace
 from gateway.upstream.protocol import ChatRequest, Choice, Upstream, Usage
 from verifiers.protocol import Evidence
 
@@ -61,9 +63,10 @@ Outcome: TypeAlias = Released | FellBack
 class Guard:
     """Answers requests so that nothing goes out which the release rule does not pass."""
 
-    def __init__(self, plan: LoopPlan, default_fallback: Fallback) -> None:
+    def __init__(self, plan: LoopPlan, default_fallback: Fallback, trace: Trace = UNTRACED) -> None:
         self._plan = plan
         self._default_fallback = default_fallback
+        self._trace = trace
 
     async def answer(self, upstream: Upstream, request: ChatRequest, policy: Policy, rule: ReleaseRule) -> Outcome:
         """Answer one request under one policy, by ``upstream`` unless the policy routes a topic elsewhere.
@@ -74,7 +77,7 @@ class Guard:
         """
         if request.n > 1 and not isinstance(rule, Open):
             each = (self.answer(upstream, one, policy, rule) for one in _one_by_one(request))
-            return _together(await asyncio.gather(*each))
+            return _together(await all_of(each))
         match rule:
             case Open():
                 return await self._unguarded(upstream, request, rule)
@@ -86,7 +89,7 @@ class Guard:
                 return await self._guarded(upstream, request, policy, rule, _ABOVE_ZERO)
 
     async def _unguarded(self, upstream: Upstream, request: ChatRequest, rule: ReleaseRule) -> Outcome:
-        completion = await upstream.complete(request)
+        completion = await generated(upstream, request, 1, self._trace)
         return Released(
             choices=completion.choices,
             model=completion.model,
@@ -104,7 +107,7 @@ class Guard:
         try:
             async with (
                 asyncio.timeout(self._plan.deadline_s),
-                aclosing(walk(upstream, self._plan, request, policy)) as steps,
+                aclosing(walk(upstream, self._plan, request, policy, self._trace)) as steps,
             ):
                 async for step in steps:
                     if isinstance(step, Ended):

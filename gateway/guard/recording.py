@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from calibration.trajectories import Bindings, Recording, Trajectory
 from calibration.trajectories import Candidate as RecordedCandidate
@@ -16,6 +16,7 @@ from calibration.trajectories import Ended as EndedReason
 from calibration.trajectory_file import header_line, intact_length, read_trajectories, trajectory_line
 from gateway.errors import InvalidInput, UpstreamRejected, UpstreamUnreachable
 from gateway.guard.prompts import Prompt, PromptSet
+from gateway.guard.together import all_of
 from gateway.guard.trajectory import Candidate, Ended, Step
 
 __all__ = ["Oracle", "Progress", "Recorder", "Walk"]
@@ -63,7 +64,7 @@ class Recorder:
                 done += 1
                 progress(done, total)
 
-            await _all(one(prompt) for prompt in prompts.prompts if prompt.id not in finished)
+            await all_of(one(prompt) for prompt in prompts.prompts if prompt.id not in finished)
         return read_trajectories(path)
 
     def _resume(self, path: Path) -> frozenset[str]:
@@ -147,13 +148,3 @@ def _write(descriptor: int, path: Path, line: str) -> None:
             left = left[os.write(descriptor, left) :]
     except OSError as error:
         raise InvalidInput(f"cannot write {path}: {error.strerror}; free some space, then resume") from error
-
-
-async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run all; the first failure cancels the rest and is raised as itself."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            for coroutine in work:
-                group.create_task(coroutine)
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None

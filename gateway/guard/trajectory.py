@@ -22,10 +22,11 @@ from gateway.guard.refine import (
     next_request,
     refinement_fingerprint,
 )
+from gateway.telemetry.trace import UNTRACED, Trace
 from gateway.upstream.protocol import Capabilities, ChatRequest, Choice, Completion, Upstream, Usage
-from verifiers.protocol import Abstained, Evidence, Exchange, Judge
+from verifiers.protocol import Abstained, Evidence, Exchange, Judge, Verdict
 
-__all__ = ["KEPT_PARAMETERS", "Candidate", "Ended", "LoopPlan", "Step", "walk"]
+__all__ = ["KEPT_PARAMETERS", "Candidate", "Ended", "LoopPlan", "Step", "generated", "walk"]
 
 KEPT_PARAMETERS: Final = frozenset(
     "max_completion_tokens max_tokens metadata parallel_tool_calls response_format stop "
@@ -116,7 +117,17 @@ class Ended:
 Step: TypeAlias = Candidate | Ended
 
 
-async def walk(upstream: Upstream, plan: LoopPlan, request: ChatRequest, policy: Policy) -> AsyncGenerator[Step]:
+async def generated(upstream: Upstream, request: ChatRequest, round_: int, trace: Trace) -> Completion:
+    """Call the model, and tell the trace."""
+    with trace.span("generate", model=request.model, round=round_) as note:
+        completion = await upstream.complete(request)
+        note(prompt_tokens=completion.usage.prompt_tokens, completion_tokens=completion.usage.completion_tokens)
+    return completion
+
+
+async def walk(
+    upstream: Upstream, plan: LoopPlan, request: ChatRequest, policy: Policy, trace: Trace = UNTRACED
+) -> AsyncGenerator[Step]:
     """Yield the request's candidates, judged, for all rounds; ``Ended`` comes last where it breaks off.
 
     A conversation that touches a routed topic is answered in every round by that topic's backend, in place of
@@ -126,7 +137,7 @@ async def walk(upstream: Upstream, plan: LoopPlan, request: ChatRequest, policy:
     threshold, so a trajectory is the same whatever the threshold is. One trajectory leads to one answer:
     ``request.n`` is 1. Raises ``UpstreamError`` if the first generation fails: then there is nothing to judge.
     """
-    walker = await _Walker.start(upstream, plan, request, policy)
+    walker = await _Walker.start(upstream, plan, request, policy, trace)
     for round_ in range(1, plan.rounds + 1):
         steps = await walker.take(round_)
         for step in steps:
@@ -149,6 +160,7 @@ class _Walker:
         touched: frozenset[str],
         judge: Judge,
         original: ChatRequest,
+        trace: Trace,
     ) -> None:
         self._upstream = upstream
         self._plan = plan
@@ -158,12 +170,15 @@ class _Walker:
         self._judge = judge
         self._original = original
         self._asked = original
+        self._trace = trace
         self._spent = Usage()
         self._prompt_tokens: int | None = None
         self._generations = 0
 
     @classmethod
-    async def start(cls, upstream: Upstream, plan: LoopPlan, request: ChatRequest, policy: Policy) -> _Walker:
+    async def start(
+        cls, upstream: Upstream, plan: LoopPlan, request: ChatRequest, policy: Policy, trace: Trace
+    ) -> _Walker:
         """Screen: a conversation that touches a topic gets every verifier and the calibrated decoding.
 
         So does one that holds what cannot be read: it could touch anything.
@@ -175,7 +190,7 @@ class _Walker:
         guarded = bool(touched) or said.opaque
         judge = policy.screen.judge(touched=guarded)
         original = plan.pinned(request) if guarded else request
-        return cls(policy.route(touched) or upstream, plan, policy, said, touched, judge, original)
+        return cls(policy.route(touched) or upstream, plan, policy, said, touched, judge, original, trace)
 
     async def take(self, round_: int) -> Sequence[Step]:
         """Generate and judge one round. After the first, whatever fails ends the trajectory."""
@@ -188,7 +203,7 @@ class _Walker:
             return [Ended(reason, f"{type(error).__name__} in round {round_}")]
 
     async def _taken(self, round_: int) -> Sequence[Step]:
-        completion = await self._upstream.complete(self._asked)
+        completion = await generated(self._upstream, self._asked, round_, self._trace)
         self._spent += completion.usage
         if self._prompt_tokens is None:  # the client pays for its own prompt, not for the loop's
             self._prompt_tokens = completion.usage.prompt_tokens
@@ -201,7 +216,7 @@ class _Walker:
         for given in completion.choices:
             choice = verifiable(given)
             answer = self._said.with_answer(visible([choice]))
-            verdict = await self._judge(Exchange(self._said.text, answer, self._said.last_turn))
+            verdict = await self._verdict(Exchange(self._said.text, answer, self._said.last_turn), round_)
             self._generations += 1
             if isinstance(verdict, Abstained):
                 return [*steps, Ended("abstained", verdict.reason)]
@@ -219,6 +234,12 @@ class _Walker:
                 )
             )
         return steps
+
+    async def _verdict(self, exchange: Exchange, round_: int) -> Verdict:
+        with self._trace.span("judge", round=round_) as note:
+            verdict = await self._judge(exchange)
+            note(abstained=isinstance(verdict, Abstained))
+        return verdict
 
     def turn(self, round_: int, best: Candidate) -> None:
         """Decide what the next round asks."""

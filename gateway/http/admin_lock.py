@@ -1,4 +1,4 @@
-"""The lock on /admin: routes that ask for the admin key before they read anything. Knows no routes."""
+"""The lock on /admin and /metrics: routes that ask for a key before they read anything. Knows no routes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from gateway.errors import Forbidden, Unauthenticated
 __all__ = ["locked"]
 
 
-def locked(admin_key: str | None) -> type[APIRoute]:
-    """Make the routes ask for the key before anything of the body is read, which a dependency would not."""
+def locked(key: str | None, *, setting: str = "LETHE_ADMIN_KEY") -> type[APIRoute]:
+    """Make the routes ask for the key before anything of the body is read, which a dependency would not.
+
+    Without a key, which ``setting`` would give, they are closed to everybody.
+    """
 
     class Locked(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             open_route = super().get_route_handler()
 
             async def handle(request: Request) -> Response:
-                _require_key(request, admin_key)
+                _require_key(request, key, setting)
                 return await open_route(request)
 
             return handle
@@ -30,11 +33,11 @@ def locked(admin_key: str | None) -> type[APIRoute]:
     return Locked
 
 
-def _require_key(request: Request, admin_key: str | None) -> None:
-    if not admin_key:
-        raise Forbidden("the admin API is closed; set LETHE_ADMIN_KEY to open it")
+def _require_key(request: Request, key: str | None, setting: str) -> None:
+    if not key:
+        raise Forbidden(f"this is closed; set {setting} to open it")
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     given = request.headers.get("x-admin-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
     # Header bytes reach us as Latin-1, whatever they were.
-    if not secrets.compare_digest(given.encode("latin-1"), admin_key.encode()):
-        raise Unauthenticated("the admin key is missing or wrong; send it as a bearer token or in x-admin-key")
+    if not secrets.compare_digest(given.encode("latin-1"), key.encode()):
+        raise Unauthenticated("the key is missing or wrong; send it as a bearer token or in x-admin-key")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, TypeAlias
 
 import orjson
@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from gateway.errors import LetheError
 from gateway.guard.loop import Outcome
+from gateway.guard.together import all_of
 from gateway.http.dialects.chat import CHAT
 from gateway.http.dialects.completions import COMPLETIONS
 from gateway.http.dialects.dialect import Asked, Dialect
@@ -20,7 +21,7 @@ from gateway.upstream.protocol import ChatRequest
 
 __all__ = ["DIALECTS", "Ask", "answers_router"]
 
-Ask: TypeAlias = Callable[[ChatRequest], Awaitable[Outcome]]
+Ask: TypeAlias = Callable[[ChatRequest], Coroutine[Any, Any, Outcome]]
 """Answer a request; raises ``LetheError``."""
 
 _Work: TypeAlias = asyncio.Future[list[Outcome]]
@@ -52,7 +53,7 @@ def answers_router(
 
 def _endpoint(
     ask: Ask, dialect: Dialect, keep_alive_s: float, disclosed: bool
-) -> Callable[[Request], Awaitable[Response]]:
+) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     async def answer(request: Request) -> Response:
         """Answer, streamed where the body asks for it."""
         asked = dialect.decode(await request.body())
@@ -70,19 +71,9 @@ def _endpoint(
 
 
 async def _all(ask: Ask, requests: Sequence[ChatRequest]) -> list[Outcome]:
-    """Ask for all at once; where one fails, the others are given up."""
     if len(requests) == 1:
         return [await ask(requests[0])]
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_one(ask, request)) for request in requests]
-    except* LetheError as errors:
-        raise errors.exceptions[0] from None
-    return [task.result() for task in tasks]
-
-
-async def _one(ask: Ask, request: ChatRequest) -> Outcome:
-    return await ask(request)
+    return await all_of(ask(request) for request in requests)
 
 
 async def _unless_gone(request: Request, work: _Work) -> list[Outcome]:
