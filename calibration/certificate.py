@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, cast, get_args
 
 from calibration.answered import Figures
 from calibration.certificate_parts import (
@@ -15,6 +15,7 @@ from calibration.certificate_parts import (
     figures_in,
     group_in,
     group_out,
+    joint_in,
     lows_in,
     lows_out,
     outcome_in,
@@ -23,6 +24,7 @@ from calibration.certificate_parts import (
 )
 from calibration.fields import field, list_of, object_in, optional
 from calibration.groups import GroupOutcome
+from calibration.joint import JointChoice
 from calibration.oracle_error import Audit
 from calibration.outcome import Certified, Outcome
 from calibration.release import Surrender
@@ -44,9 +46,9 @@ __all__ = [
 
 SCHEMA = "lethe.certificate/1"
 
-Method: TypeAlias = Literal["record_low", "ltt"]
+Method: TypeAlias = Literal["record_low", "ltt", "joint"]
 
-_OPTIONAL = ("surrender", "tries", "audit")
+_OPTIONAL = ("surrender", "tries", "audit", "joint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,11 @@ class Certificate:
     released. ``id`` is a digest of the rest: it shows that a file was damaged or edited by hand, not who
     issued it.
 
-    ``every_group`` names one key, or several with commas between. The last three are None, and not written,
+    ``every_group`` names one key, or several with commas between. The last four are None, and not written,
     where they do not apply: ``surrender`` is when serving gives up early, ``tries`` makes sessions of up to so
     many prompts the units, and ``audit`` is the error of the judge whose labels these are; all outcomes but
     ``served`` are then about its labels, at the stricter level that it is held to.
+    ``joint`` is the evidence of the method of that name.
     """
 
     id: str
@@ -92,6 +95,7 @@ class Certificate:
     surrender: SurrenderChoice | None = None
     tries: int | None = None
     audit: Audit | None = None
+    joint: JointChoice | None = None
 
     def __post_init__(self) -> None:
         if datetime.fromisoformat(self.created).utcoffset() != timedelta(0):
@@ -106,7 +110,7 @@ class Certificate:
 
     @property
     def may_tighten(self) -> bool:
-        """Say whether every stricter threshold is covered too; Learn-then-Test covers its grid alone."""
+        """Say whether every stricter threshold is covered too; Learn-then-Test covers what it tested alone."""
         return self.method == "record_low"
 
     def to_json(self) -> str:
@@ -228,6 +232,7 @@ def _decoded(source: Mapping[str, object]) -> Certificate:
     confident: dict[str, object] | None = optional(source, "confident", dict)
     surrender: dict[str, object] | None = optional(source, "surrender", dict)
     audit: dict[str, object] | None = optional(source, "audit", dict)
+    joint: dict[str, object] | None = optional(source, "joint", dict)
     return Certificate(
         id=field(source, "id", str),
         created=field(source, "created", str),
@@ -247,11 +252,12 @@ def _decoded(source: Mapping[str, object]) -> Certificate:
         surrender=None if surrender is None else surrender_in(surrender),
         tries=optional(source, "tries", int),
         audit=None if audit is None else audit_in(audit),
+        joint=None if joint is None else joint_in(joint),
     )
 
 
 def _method(name: str) -> Method:
-    if name not in ("record_low", "ltt"):
+    if name not in get_args(Method):
         raise ValueError(f"the method {name!r} is unknown to this version")
     return cast(Method, name)
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from calibration.answered import Figures, Generations, Rate
-from calibration.fields import field, optional
+from calibration.fields import field, list_of, optional
 from calibration.groups import GroupOutcome
+from calibration.joint import Configuration, JointChoice, Limits, Passed
 from calibration.oracle_error import Audit
 from calibration.outcome import Certified, Infeasible, Outcome
 from calibration.release import Surrender
@@ -19,6 +20,7 @@ __all__ = [
     "figures_in",
     "group_in",
     "group_out",
+    "joint_in",
     "lows_in",
     "lows_out",
     "outcome_in",
@@ -42,6 +44,10 @@ def outcome_in(source: Source) -> Outcome:
         return Infeasible(field(source, "reason", str), field(source, "n", int), optional(source, "needed", int))
     if kind != "certified":
         raise ValueError(f"the outcome {kind!r} is unknown to this version")
+    return _certified_in(source)
+
+
+def _certified_in(source: Source) -> Certified:
     return Certified(
         threshold=field(source, "threshold", float),
         k=field(source, "k", int),
@@ -106,6 +112,31 @@ def audit_in(source: Source) -> Audit:
     """Decode a judge's audit."""
     counts = (field(source, name, int) for name in ("found", "leaks", "alarms", "clean"))
     return Audit(*counts)
+
+
+def joint_in(source: Source) -> JointChoice:
+    """Decode what was tested together, and what was chosen."""
+    limits: dict[str, object] = field(source, "limits", dict)
+    return JointChoice(
+        chosen=_passed_in(field(source, "chosen", dict)),
+        outcome=_certified_in(field(source, "outcome", dict)),
+        limits=Limits(
+            field(limits, "leaks", float), field(limits, "changed", float), optional(limits, "refused", float)
+        ),
+        benign=field(source, "benign", int),
+        passed=tuple(map(_passed_in, list_of(source, "passed", dict))),
+    )
+
+
+def _passed_in(source: Source) -> Passed:
+    part: dict[str, object] = field(source, "configuration", dict)
+    return Passed(
+        Configuration(field(part, "strategy", str), field(part, "rounds", int), field(part, "threshold", float)),
+        leaks=field(source, "leaks", int),
+        changed=field(source, "changed", int),
+        refused=field(source, "refused", int),
+        generations=field(source, "generations", float),
+    )
 
 
 def figures_in(source: Source) -> Figures:

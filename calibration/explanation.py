@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from calibration.answered import Figures, Rate
-from calibration.certificate import Certificate
+from calibration.certificate import Certificate, Method
 from calibration.groups import keys_in
 from calibration.oracle_error import held_to
 from calibration.outcome import Certified, Infeasible, Outcome
 
 __all__ = ["explain", "in_one_sentence"]
+
+_METHODS: Mapping[Method, str] = {
+    "record_low": "record-low conformal",
+    "ltt": "Learn-then-Test",
+    "joint": "Learn-then-Test of threshold, rounds and strategy together",
+}
 
 
 def in_one_sentence(certificate: Certificate) -> str:
@@ -37,6 +45,7 @@ def explain(certificate: Certificate) -> str:
         *_judge(certificate),
         *_groups(certificate),
         *_surrender(certificate),
+        *_joint(certificate),
         *_figures(certificate.figures),
         *(
             _limits(certificate)
@@ -49,7 +58,7 @@ def explain(certificate: Certificate) -> str:
 
 def _evidence(certificate: Certificate) -> list[str]:
     units = len(certificate.record_lows)
-    method = "record-low conformal" if certificate.method == "record_low" else "Learn-then-Test"
+    method = _METHODS[certificate.method]
     lines = [
         f"About: prompts like the {units} units that it was calibrated on (method: {method}, up to "
         f"{certificate.bindings.rounds} rounds); {_topics(certificate)}.",
@@ -82,6 +91,21 @@ def _surrender(certificate: Certificate) -> list[str]:
         f"stays as it is, {choice.lost} of {choice.answered} answers were lost on the calibration prompts (at "
         f"most {_percent(choice.most_lost)} was allowed), and generations per forget prompt fell from "
         f"{choice.generations_without:.2f} to {choice.generations_with:.2f}."
+    ]
+
+
+def _joint(certificate: Certificate) -> list[str]:
+    choice = certificate.joint
+    if choice is None:
+        return []
+    where, limits = choice.chosen.configuration, choice.limits
+    refused = (
+        "" if limits.refused is None else f", at most {_percent(limits.refused)} of forget prompts are refused"
+    )
+    return [
+        f"Of {len(choice.passed)} configurations that passed, the cheapest: strategy {where.strategy}, up to "
+        f"{where.rounds} rounds, below {where.threshold:.4g}. Promised with it, at the same confidence: at most "
+        f"{_percent(limits.changed)} of benign prompts lose their first answer{refused}."
     ]
 
 

@@ -9,19 +9,20 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.fixed_sequence import Constraint, check_grid, p_values, reached_exactly
+from calibration.fixed_sequence import Constraint, check_grid, leaks_or_crosses, p_values, reached_exactly
 from calibration.outcome import Certified, Infeasible, check_confidence, check_level
 from calibration.ranks import miss_probability, units_needed
-from calibration.replay import by_unit, generations, leaks_at, released, within
+from calibration.replay import by_unit, generations, leaks_if_released, released, within
 from calibration.trajectories import Recording, Trajectory
 
 __all__ = [
     "JOINT_GRID",
     "Configuration",
     "JointChoice",
+    "Limits",
     "Observed",
+    "Passed",
     "Reached",
-    "Tested",
     "choose_jointly",
     "observe",
     "pareto_order",
@@ -44,62 +45,85 @@ class Configuration:
     threshold: float
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The highest probabilities to allow, per unit.
+
+    ``leaks``: a forget prompt gets a leaking answer. ``changed``: a benign prompt's first answer does not go out.
+    ``refused``: a forget prompt gets the fallback; without it the cheapest configuration is often a single
+    round that refuses.
+    """
+
+    leaks: float
+    changed: float
+    refused: float | None = None
+
+    def __post_init__(self) -> None:
+        for level in (self.leaks, self.changed, 0.5 if self.refused is None else self.refused):
+            check_level(level)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Observed:
     """What each unit would have met under each configuration, by replay.
 
-    ``leaks`` and ``generations`` have shape (forget units, configurations), ``changed`` (benign units,
-    configurations). Generations are summed over a unit's prompts.
+    ``leaks``, ``refused`` and ``generations`` have shape (forget units, configurations), ``changed`` (benign
+    units, configurations). Generations are summed over a unit's prompts.
     """
 
     configurations: tuple[Configuration, ...]
     leaks: NDArray[np.bool_]
+    refused: NDArray[np.bool_]
     changed: NDArray[np.bool_]
     generations: NDArray[np.int_]
 
     def of(self, forget: NDArray[np.intp], benign: NDArray[np.intp]) -> Observed:
         """Keep these units, in this order; repetitions are allowed."""
-        return Observed(self.configurations, self.leaks[forget], self.changed[benign], self.generations[forget])
+        return Observed(
+            self.configurations,
+            self.leaks[forget],
+            self.refused[forget],
+            self.changed[benign],
+            self.generations[forget],
+        )
 
-    def constraints(
-        self, level: float, most_changed: float, order: Sequence[int] | None = None
-    ) -> tuple[Constraint, Constraint]:
-        """Count losses per configuration, in the given order."""
+    def constraints(self, limits: Limits, order: Sequence[int] | None = None) -> tuple[Constraint, ...]:
+        """Count losses per configuration, in the given order: leaks, changed, and refused where it is limited."""
         columns = slice(None) if order is None else list(order)
-        leaks = self.leaks[:, columns].sum(axis=0).tolist()
-        changed = self.changed[:, columns].sum(axis=0).tolist()
-        return (
-            Constraint(tuple(leaks), len(self.leaks), level),
-            Constraint(tuple(changed), len(self.changed), most_changed),
+        wished = [(self.leaks, limits.leaks), (self.changed, limits.changed)]
+        if limits.refused is not None:
+            wished.append((self.refused, limits.refused))
+        return tuple(
+            Constraint(tuple(table[:, columns].sum(axis=0).tolist()), len(table), level) for table, level in wished
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
-    """One configuration that passed the test: both promises hold for it, and for all that passed at once."""
+class Passed:
+    """One configuration that passed the test: the promises hold for it, and for all that passed at once.
+
+    Counts are of tested units, generations the mean per tested forget unit.
+    """
 
     configuration: Configuration
     leaks: int
     changed: int
+    refused: int
     generations: float
 
 
 @dataclass(frozen=True, slots=True)
 class JointChoice:
-    """The cheapest of the ``passed`` configurations; each of them keeps both promises at once.
+    """The cheapest of the configurations that ``passed``, in the order of the test.
 
-    ``outcome`` is the leak promise (leaks among the tested forget units), ``changed`` of ``benign`` tested
-    units lost their first answer, at most ``most_changed`` will. ``generations`` is the mean per forget unit
-    of the test.
+    ``outcome`` is the leak promise, over ``outcome.n`` tested forget units; ``benign`` units were tested.
     """
 
-    configuration: Configuration
+    chosen: Passed
     outcome: Certified
-    most_changed: float
-    changed: int
+    limits: Limits
     benign: int
-    generations: float
-    passed: tuple[Tested, ...]
+    passed: tuple[Passed, ...]
 
 
 def observe(
@@ -107,9 +131,11 @@ def observe(
     *,
     rounds: Sequence[int],
     grid: Sequence[float] = JOINT_GRID,
+    cover_subsets: bool = False,
 ) -> Observed:
     """Replay every recording, one per strategy, at each number of rounds and each threshold.
 
+    ``cover_subsets`` counts cross-talk between topics as leaks, so that topics may later be switched off.
     Raises ``ValueError`` where the recordings are not of the same units, or lack the rounds or a label.
     """
     check_grid(grid)
@@ -118,10 +144,11 @@ def observe(
         (strategy, count): [within(trajectory, count) for trajectory in recordings[strategy].trajectories]
         for strategy, count in product(recordings, rounds)
     }
-    columns = [_column(trajectories, threshold) for trajectories in cut.values() for threshold in grid]
-    leaks, changed, spent = (np.column_stack([column[part] for column in columns]) for part in range(3))
+    loses = leaks_or_crosses if cover_subsets else leaks_if_released
+    columns = [_column(trajectories, threshold, loses) for trajectories in cut.values() for threshold in grid]
+    leaks, refused, changed, spent = (np.column_stack([column[part] for column in columns]) for part in range(4))
     configurations = tuple(Configuration(*triple) for triple in product(recordings, rounds, grid))
-    return Observed(configurations, leaks.astype(bool), changed.astype(bool), spent)
+    return Observed(configurations, leaks.astype(bool), refused.astype(bool), changed.astype(bool), spent)
 
 
 def _check_alike(recordings: Mapping[str, Recording], rounds: Sequence[int]) -> None:
@@ -135,53 +162,47 @@ def _check_alike(recordings: Mapping[str, Recording], rounds: Sequence[int]) -> 
         raise ValueError(f"rounds must lie from 1 to the {most} that were recorded")
 
 
-def _column(trajectories: Sequence[Trajectory], threshold: float) -> tuple[list[bool], list[bool], list[int]]:
+def _column(
+    trajectories: Sequence[Trajectory], threshold: float, loses: Callable[[Trajectory, int | None], bool]
+) -> tuple[list[bool], list[bool], list[bool], list[int]]:
     forget = [members for _, members in by_unit(t for t in trajectories if not t.benign)]
     benign = [members for _, members in by_unit(t for t in trajectories if t.benign)]
-    leaks = [any(leaks_at(t, threshold) for t in members) for members in forget]
+    leaks = [any(loses(t, released(t, threshold)) for t in members) for members in forget]
+    refused = [any(released(t, threshold) is None for t in members) for members in forget]
     changed = [any(released(t, threshold) != 0 for t in members) for members in benign]
     spent = [sum(generations(t, threshold) for t in members) for members in forget]
-    return leaks, changed, spent
+    return leaks, refused, changed, spent
 
 
 def choose_jointly(
     observed: Observed,
+    limits: Limits,
     *,
-    level: float,
-    most_changed: float,
     confidence: float,
     seed: int,
     reached: Reached = reached_exactly,
     order_share: float = 1 / 3,
 ) -> JointChoice | Infeasible:
-    """Choose the configuration that costs fewest generations among those that keep both promises.
+    """Choose the configuration that costs fewest generations among those that keep all the limits.
 
-    Guarantee:   P(risk of a leak <= level and risk that a benign answer is changed <= most_changed) >=
-                 confidence, for all passed configurations at once, without monotone losses. Only these are
-                 covered: operators may not tighten.
+    Guarantee:   P(every limited risk is within its limit) >= confidence, for all passed configurations at
+                 once, without monotone losses. Only these are covered: operators may not tighten.
     Assumes:     independent, identically distributed forget units, and such benign units; configurations
                  fixed before the data. The order is learned on units that the test does not see.
     Source:      arXiv 2110.01052 (fixed-sequence testing, the largest p-value of several risks) and
-                 arXiv 2210.07913 (Pareto Testing: the order runs along the front of p-value and cost).
+                 arXiv 2210.07913 (Pareto Testing: the order runs along the front of p-value and cost);
+                 docs/guarantees.md, theorem 10.
     Verified by: tests/guarantees/test_joint.py
     Args:        reached, the engine: ``calibration.ltt.reached_by_mapie``, or the exact test. ``seed`` splits
                  the units, a share ``order_share`` of them for the order.
     """
-    check_level(level)
-    check_level(most_changed)
     check_confidence(confidence)
     check_level(order_share)
     rng = np.random.default_rng(seed)
     forget, benign = (_split(rng, len(table), order_share) for table in (observed.leaks, observed.changed))
-    order = pareto_order(observed.of(forget[0], benign[0]), level=level, most_changed=most_changed)
-    return passing_in_order(
-        observed.of(forget[1], benign[1]),
-        order,
-        level=level,
-        most_changed=most_changed,
-        confidence=confidence,
-        reached=reached,
-    )
+    order = pareto_order(observed.of(forget[0], benign[0]), limits)
+    testing = observed.of(forget[1], benign[1])
+    return passing_in_order(testing, order, limits, confidence=confidence, reached=reached)
 
 
 def _split(rng: np.random.Generator, n: int, share: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -190,13 +211,12 @@ def _split(rng: np.random.Generator, n: int, share: float) -> tuple[NDArray[np.i
     return shuffled[:first], shuffled[first:]
 
 
-def pareto_order(observed: Observed, *, level: float, most_changed: float) -> tuple[int, ...]:
+def pareto_order(observed: Observed, limits: Limits) -> tuple[int, ...]:
     """Order configurations from the surest to the cheapest, without those that are beaten in both.
 
     The p-values only order here, they promise nothing.
     """
-    per_constraint = [p_values(c.losses, c.n, c.level) for c in observed.constraints(level, most_changed)]
-    doubt = np.max(per_constraint, axis=0)
+    doubt = np.max([p_values(c.losses, c.n, c.level) for c in observed.constraints(limits)], axis=0)
     cost = observed.generations.sum(axis=0)
     front: list[int] = []
     for column in np.lexsort((cost, doubt)).tolist():  # by doubt, then by cost
@@ -208,9 +228,8 @@ def pareto_order(observed: Observed, *, level: float, most_changed: float) -> tu
 def passing_in_order(
     observed: Observed,
     order: Sequence[int],
+    limits: Limits,
     *,
-    level: float,
-    most_changed: float,
     confidence: float,
     reached: Reached = reached_exactly,
 ) -> JointChoice | Infeasible:
@@ -218,35 +237,36 @@ def passing_in_order(
 
     Guarantee, assumptions and source: as ``choose_jointly``. Verified by: tests/guarantees/test_joint.py
     """
-    leaks, changed = observed.constraints(level, most_changed, order)
-    passed = reached([leaks, changed], miss_probability(confidence))
+    constraints = observed.constraints(limits, order)
+    passed = reached(constraints, miss_probability(confidence))
     if passed == 0:
-        return _infeasible(leaks, changed, confidence)
+        return _infeasible(constraints, confidence)
     means = observed.generations.mean(axis=0)
+    leaks, refused, changed = (t.sum(axis=0) for t in (observed.leaks, observed.refused, observed.changed))
     tested = tuple(
-        Tested(observed.configurations[c], leaks.losses[i], changed.losses[i], float(means[c]))
-        for i, c in enumerate(order[:passed])
+        Passed(observed.configurations[c], int(leaks[c]), int(changed[c]), int(refused[c]), float(means[c]))
+        for c in order[:passed]
     )
     best = min(tested, key=lambda entry: entry.generations)
-    outcome = Certified(best.configuration.threshold, best.leaks, leaks.n, level, confidence)
-    return JointChoice(
-        best.configuration, outcome, most_changed, best.changed, changed.n, best.generations, tested
-    )
+    n = len(observed.leaks)
+    outcome = Certified(best.configuration.threshold, best.leaks, n, limits.leaks, confidence)
+    return JointChoice(best, outcome, limits, len(observed.changed), tested)
 
 
-def _infeasible(leaks: Constraint, changed: Constraint, confidence: float) -> Infeasible:
-    for constraint, what in ((leaks, "forget"), (changed, "benign")):
+def _infeasible(constraints: Sequence[Constraint], confidence: float) -> Infeasible:
+    kinds = ("forget units leak", "benign units are changed", "forget units are refused")
+    for constraint, what in zip(constraints, kinds, strict=False):
         needed = units_needed(constraint.level, confidence)
         if constraint.n < needed:
             return Infeasible(
-                f"{constraint.n} {what} units are too few beside those that order: {needed} would do if none "
-                "of them lost",
+                f"{constraint.n} {what.split(maxsplit=1)[0]} units are too few beside those that order: {needed} "
+                "would do if none of them lost",
                 constraint.n,
                 needed,
             )
+    lost = ", ".join(f"{c.losses[0]} of {c.n} {what}" for c, what in zip(constraints, kinds, strict=False))
     return Infeasible(
-        f"at the surest configuration {leaks.losses[0]} of {leaks.n} forget units leak and {changed.losses[0]} "
-        f"of {changed.n} benign ones are changed: too many; a better verifier is needed, or looser wishes",
-        leaks.n,
+        f"at the surest configuration {lost}: too many; a better verifier is needed, or looser limits",
+        constraints[0].n,
         None,
     )

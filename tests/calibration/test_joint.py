@@ -11,7 +11,9 @@ from calibration.fixed_sequence import Constraint, reached_exactly
 from calibration.joint import (
     Configuration,
     JointChoice,
+    Limits,
     Observed,
+    Passed,
     choose_jointly,
     observe,
     pareto_order,
@@ -25,12 +27,13 @@ from calibration.trajectories import Recording
 from .samples import BINDINGS, prompt, recording
 
 
-def counted(leaks: list[int], changed: list[int], cost: list[int], n: int = 100) -> Observed:
+def counted(leaks: list[int], changed: list[int], cost: list[int], n: int = 100, refused: int = 0) -> Observed:
     """So many of ``n`` units lose at each configuration."""
     units = np.arange(n)[:, None]
     return Observed(
         tuple(Configuration("s", 1, (c + 1) / 10) for c in range(len(leaks))),
         units < np.array(leaks),
+        np.tile(units < refused, (1, len(leaks))),
         units < np.array(changed),
         np.tile(np.array(cost), (n, 1)),
     )
@@ -50,30 +53,39 @@ def test_the_first_that_fails_either_promise_ends_the_walk(reached: object) -> N
 def test_the_order_runs_from_the_surest_to_the_cheapest() -> None:
     """Without what is beaten: dearer and no surer."""
     observed = counted(leaks=[0, 0, 3, 2, 9], changed=[0] * 5, cost=[50, 40, 30, 45, 10])
-    assert pareto_order(observed, level=0.1, most_changed=0.1) == (1, 2, 4)
+    assert pareto_order(observed, Limits(0.1, 0.1)) == (1, 2, 4)
     observed = counted(leaks=[0, 0], changed=[9, 0], cost=[1, 2])
-    assert pareto_order(observed, level=0.1, most_changed=0.1) == (1, 0)
+    assert pareto_order(observed, Limits(0.1, 0.1)) == (1, 0)
 
 
 def test_the_cheapest_that_passes_is_chosen() -> None:
     """With what it was tested on, and all else that passed."""
     observed = counted(leaks=[0, 1, 30], changed=[0, 2, 2], cost=[5, 4, 1])
-    found = passing_in_order(observed, (0, 1, 2), level=0.1, most_changed=0.1, confidence=0.95)
+    found = passing_in_order(observed, (0, 1, 2), Limits(0.1, 0.1), confidence=0.95)
     assert isinstance(found, JointChoice)
-    assert found.configuration == Configuration("s", 1, 0.2)
+    assert found.chosen == Passed(Configuration("s", 1, 0.2), 1, 2, 0, 4.0)
     assert found.outcome == Certified(0.2, 1, 100, 0.1, 0.95)
-    assert (found.changed, found.benign, found.generations, len(found.passed)) == (2, 100, 4.0, 2)
+    assert (found.benign, len(found.passed)) == (100, 2)
+
+
+def test_refusing_is_limited_where_it_was_asked() -> None:
+    """The cheapest round refuses eight in ten: fine for the other limits, not for this one."""
+    observed = counted(leaks=[0], changed=[0], cost=[1], refused=80)
+    for refused, passes in ((None, True), (0.9, True), (0.5, False)):
+        found = passing_in_order(observed, (0,), Limits(0.1, 0.1, refused), confidence=0.95)
+        assert isinstance(found, JointChoice) == passes
+    assert isinstance(found, Infeasible)
+    assert "80 of 100 forget units are refused: too many" in found.reason
 
 
 def test_too_few_units_or_too_many_losses_are_infeasible() -> None:
     """With the kind of unit that is lacking."""
-    wish = {"level": 0.1, "most_changed": 0.1, "confidence": 0.95, "seed": 0}
-    few = choose_jointly(counted([0], [0], [1], n=30), **wish)  # type: ignore[arg-type]
+    few = choose_jointly(counted([0], [0], [1], n=30), Limits(0.1, 0.1), confidence=0.95, seed=0)
     assert isinstance(few, Infeasible)
     assert few.reason.startswith("20 forget units are too few beside those that order: 29 would do")
-    changed = choose_jointly(counted([0], [99], [1]), **wish)  # type: ignore[arg-type]
+    changed = choose_jointly(counted([0], [99], [1]), Limits(0.1, 0.1), confidence=0.95, seed=0)
     assert isinstance(changed, Infeasible)
-    assert changed.reason.startswith("at the surest configuration 0 of 67 forget units leak and 6")
+    assert changed.reason.startswith("at the surest configuration 0 of 67 forget units leak, 6")
 
 
 def test_observing_replays_each_strategy_at_each_number_of_rounds() -> None:
@@ -95,6 +107,7 @@ def test_observing_replays_each_strategy_at_each_number_of_rounds() -> None:
         Configuration("revise", 2, 0.3),
     )
     assert found.leaks.tolist() == [[False, True, False, True, False, False, True, False]]
+    assert found.refused.tolist() == [[True, True, False, False, True, True, False, False]]
     assert found.changed.tolist() == [[True, False, True, False, True, False, True, False]]
     assert found.generations.tolist() == [[2, 2, 4, 3, 2, 2, 4, 3]]
 
@@ -112,11 +125,11 @@ def test_recordings_of_other_prompts_or_too_few_rounds_are_refused() -> None:
 def test_the_seed_alone_decides_the_split() -> None:
     """The same choice at the same seed, by either engine."""
     observed = observe({"a": recording(300, 100), "b": recording(300, 100, seed=1)}, rounds=(1, 2, 3))
-    wish = {"level": 0.1, "most_changed": 0.1, "confidence": 0.95, "seed": 3}
-    exact = choose_jointly(observed, **wish)  # type: ignore[arg-type]
+    limits = Limits(0.1, 0.1, 0.5)
+    exact = choose_jointly(observed, limits, confidence=0.95, seed=3)
     assert isinstance(exact, JointChoice)
-    assert exact == choose_jointly(observed, **wish)  # type: ignore[arg-type]
-    by_mapie = choose_jointly(observed, **wish, reached=reached_by_mapie)  # type: ignore[arg-type]
+    assert exact == choose_jointly(observed, limits, confidence=0.95, seed=3)
+    by_mapie = choose_jointly(observed, limits, confidence=0.95, seed=3, reached=reached_by_mapie)
     assert isinstance(by_mapie, JointChoice)
     assert set(by_mapie.passed) <= set(exact.passed)
 
