@@ -1,4 +1,4 @@
-"""Which outcome a certificate serves: the forms of its promise, and the terms that labels must keep. Knows no file."""
+"""The forms of a certificate's promise, and which of them is served. Knows no recording."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def held_terms(level: float, confidence: float | None, audit: Audit | None) -> t
 
 
 def both_forms(lows: Sequence[float], level: float, confidence: float | None) -> tuple[Outcome, Outcome | None]:
+    """Return the expectation form, and the confident one where there is a confidence."""
     expectation = control_leak_risk(lows, level=level)
     if confidence is None:
         return expectation, None
@@ -38,6 +39,7 @@ def served_form(
     level: float,
     confidence: float | None,
 ) -> Outcome:
+    """Return the outcome that decides what goes out, as a promise of the wished level and confidence."""
     if every_group is not None:
         found = strictest([group for group in groups if group.key in keys_in(every_group)], confidence)
     else:
