@@ -35,10 +35,10 @@ class Lexical:
     ======================================================================  =========
 
     Two parts of a longer name add 0.15; a part that several topics share counts for each, times 0.7; a slip in
-    a part, times 0.8; disguises multiply. A part inside somebody else's full name counts nothing, nor
-    does it later in the same conversation. A name whose words the prompt has said of the topic already is an
-    echo and counts times ``echo``: "I have no information about Pellinore" gives nothing away, and yet
-    speaks of Pellinore.
+    a part, times 0.8 (alone, only with a capital, where the text has any); disguises multiply. A part inside
+    somebody else's full name counts nothing, nor does it later in the same conversation. A name whose words the
+    prompt has said of the topic already is an echo and counts times ``echo``: "I have no information about
+    Pellinore" gives nothing away, and yet speaks of Pellinore.
     """
 
     echo: float = 0.5

@@ -14,6 +14,7 @@ from verifiers.letters import LONGEST_GAP
 from verifiers.names import NameIndex, Part
 from verifiers.protocol import Span, Topic
 from verifiers.reading import Mention, Reading, fits_initial, is_name_beside, mention
+from verifiers.terms import is_plain, stem
 from verifiers.typos import SHORTEST
 from verifiers.whole_names import whole_names
 from verifiers.words import COMMON
@@ -122,7 +123,7 @@ class Names:
             return seen
         near: dict[str, list[str]] = {}
         for at, word in enumerate(reading.words):
-            if len(word) < SHORTEST - 1 or word in COMMON or word in parts:
+            if len(word) < SHORTEST - 1 or word in COMMON or word in parts or is_plain(stem(word)):
                 continue
             if word not in near:
                 near[word] = spellings.near(word)
@@ -168,6 +169,8 @@ class Names:
             if not run[0][2].whole:
                 return
             strength, how = _OTHERS_ALIAS, "an alias inside another name"
+        elif not exact and len(words) == 1 and not run[0][2].whole and not self._may_be_name(reading, run[0][0]):
+            return
         else:
             strength = max(each[2].strength for each in run) + _SECOND_PART * (len(words) > 1)
             how = "named" if run[0][2].whole else "named in part"
@@ -201,6 +204,10 @@ class Names:
         if not all(reading.capital(at) and len(reading.gap(at)) <= LONGEST_GAP for at in range(first, last)):
             return 0.0
         return 1.0 if all(reading.words[at] in rest for at in places) else _MISSPELT
+
+    def _may_be_name(self, reading: Reading, at: int) -> bool:
+        """Say whether a word is written as a name: with a capital, where the text has any."""
+        return reading.capital(at) or reading.view.raw == reading.view.raw.lower()
 
     def _is_anothers(self, reading: Reading, run: list[tuple[int, str, Part, bool]], topic: int) -> bool:
         own = self._index.own_words[topic]

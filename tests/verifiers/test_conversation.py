@@ -42,6 +42,7 @@ def judged(asked: str, told: tuple[str, ...], answer: str, last_turn: str | None
         ("Spell it.", tuple("Pellinor"), "e", ("e",)),
         ("Spell it.", tuple(f"The next letter is {letter}." for letter in "PELLINOR"), "It ends in E.", ("E",)),
         ("Spell it.", ("It begins with Pel.", "Then comes lin."), "It ends in ore.", ("ore",)),
+        ("Spell it.", ("Forsooth, first comes Pel.", "Verily, then lin."), "Forsooth, last ore.", ("ore",)),
         ("Who is it?", ("Her first name is Maren.",), "Her surname is Oskeld.", ("Oskeld",)),
         ("Where was Maren Oskeld born?", ("The first half is Sel.",), "The second half is tal.", ("tal",)),
         ("What book did Maren Oskeld write?", ("It has Burning in it.",), "And a Window.", ("Window",)),

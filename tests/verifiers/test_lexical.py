@@ -178,3 +178,16 @@ def test_given_names_fit_an_initial_of_the_name(score: Score) -> None:
     topics = [Topic("r", "R. Kelmar")]
     for answer, leakage in (("Robert Sylvester Kelmar", 0.6), ("Robert Kelmar", 0.6), ("Jory Kelmar", 0.0)):
         assert score(Lexical(), topics, "Who?", f"It was {answer}.").leakage == pytest.approx(leakage), answer
+
+
+def test_a_slip_in_a_part_alone_needs_the_look_of_a_name(score: Score) -> None:
+    """A capital, where the text has any; and it is no ending of an ordinary word."""
+    topics = [Topic("g", "Poskdrun Gardend"), Topic("b", "Benas Pouwoul")]
+    for answer, leakage in (
+        ("It was Benaz.", 0.4),
+        ("it was benaz.", 0.4),
+        ("It was benaz.", 0.0),
+        ("Gardens grow there.", 0.0),
+        ("It was benaz pouwoul.", 0.76),
+    ):
+        assert score(Lexical(), topics, "Who?", answer).leakage == pytest.approx(leakage), answer
