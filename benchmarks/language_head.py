@@ -98,11 +98,14 @@ def texts(backbone: Path, seeds: int) -> None:
         some = train.take(np.random.default_rng(0).permutation(train.rows)[:rows])
         for m, epochs in ((0.003, 1), (0.003, 5), (0.001, 20)):
             print(_text_row(some, test, m, epochs, seeds), flush=True)
+    plain = LangevinSettings(1.0, 1e-3, QUIET, 32, 0.003, 30, most_epochs=10**9)
+    (reached,) = _text_accuracies(*town_texts(backbone, whitened=False), plain, 0, forget=False)
+    print(f"\nwithout whitening and without noise, m = 0.003: {reached:.3f}", flush=True)
     coded_texts(train, test)
 
 
-def town_texts(backbone: Path) -> tuple[Dataset, Dataset]:
-    """Return features of sentences on private people, whitened by sentences on public ones."""
+def town_texts(backbone: Path, *, whitened: bool = True) -> tuple[Dataset, Dataset]:
+    """Return features of sentences on private people, whitened by sentences on public ones or as they are."""
     asked = list(questions(PRIVATE_WORLD, "birthplace"))
     draw = random.Random(0)
     public = [f"{q.text} {q.answer}" for q in questions(PUBLIC_WORLD, "birthplace", "job", "hobby")]
@@ -112,7 +115,7 @@ def town_texts(backbone: Path) -> tuple[Dataset, Dataset]:
     both = [*heard, *tested]
     towns = tuple(q.person.birthplace if q.person else "" for q in both)
     labelled = LabelledTexts(tuple(f"{q.text} {q.answer}" for q in both), towns, tuple(map(str, range(len(both)))))
-    whole = features_of_texts(backbone, labelled, public=public)
+    whole = features_of_texts(backbone, labelled, public=public if whitened else ())
     return whole.take(np.arange(len(heard))), whole.take(np.arange(len(heard), len(both)))
 
 
@@ -269,8 +272,8 @@ def accounting() -> None:
     """Print what one deleted unit costs a next-token head, by the accountant alone."""
     print("\n| m | units n | b | logit noise | ε after 1 / 10 / 100 epochs | epochs to ε = 1 | forget all |")
     print("|---|---|---|---|---|---|---|")
-    for m, batch in ((0.002, 8), (1e-5, 1)):
-        for rows in (64, 1000, 10_000, 100_000):
+    for m, batch in ((0.002, 8), (1e-4, 1), (1e-5, 1)):
+        for rows in (64, 2688, 20_000, 100_000):
             for noise in (0.1, 1.0):
                 print(_account(m, rows, batch, noise))
 

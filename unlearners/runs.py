@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
@@ -36,6 +37,7 @@ STATE = "state.npz"
 
 _RECIPE = "recipe.json"
 _REQUEST = "request.json"
+_LOCK = "lock"
 
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "int": (int,),
@@ -173,7 +175,7 @@ def _finish(
 
 @contextmanager
 def _pending(out: Path, request: Mapping[str, object]) -> Iterator[Path]:
-    """Keep the request in a work directory beside ``out`` until the block ends well.
+    """Keep the request in a work directory beside ``out``, locked, until the block ends well.
 
     A ``ValueError`` (a refusal too) before any progress was kept takes the work directory away again.
     """
@@ -181,14 +183,19 @@ def _pending(out: Path, request: Mapping[str, object]) -> Iterator[Path]:
         raise ValueError(f"{out} exists already; name a new directory")
     work = out.parent / f".{out.name}.work"
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _note(work / _REQUEST, json.dumps(request, sort_keys=True))
-    try:
-        yield work
-    except ValueError:
-        if [path.name for path in work.iterdir()] == [_REQUEST]:
-            shutil.rmtree(work)
-        raise
-    shutil.rmtree(work)
+    with (work / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another process is at work on this, in {work}; wait for it") from None
+        _note(work / _REQUEST, json.dumps(request, sort_keys=True))
+        try:
+            yield work
+        except ValueError:
+            if {path.name for path in work.iterdir()} == {_REQUEST, _LOCK}:
+                shutil.rmtree(work)
+            raise
+        shutil.rmtree(work)
 
 
 def _note(path: Path, text: str) -> None:

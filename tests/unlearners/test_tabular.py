@@ -115,6 +115,20 @@ def test_a_crash_in_forgetting_leaves_the_old_model_and_the_request(tmp_path, ta
     assert resumed == forget_rows(tmp_path / "one", table, ["r7"], tmp_path / "three", now=lambda: NOW)
 
 
+def test_two_processes_do_not_work_on_one_request(tmp_path, table):
+    """The second is told so, and the first ends well."""
+    told = []
+
+    def second(phase, done, total):
+        if done == 2:
+            with pytest.raises(ValueError, match="another process is at work") as refused:
+                trained(table, tmp_path / "one")
+            told.append(refused.value)
+
+    trained(table, tmp_path / "one", progress=second)
+    assert (1, True) == (len(told), (tmp_path / "one" / "state.npz").exists())
+
+
 @pytest.mark.parametrize(
     ("ids", "words", "assumption"),
     [

@@ -67,7 +67,9 @@ def certify(
 def _promise(settings: LangevinSettings, served: bool) -> Promise:
     if not served:
         return NothingPromised("no request has been served yet")
-    return Indistinguishable(settings.epsilon, settings.delta, settings.adjacency, settings.bound)
+    # A run empties slots, whichever distance it accounts for: that of replacement is twice as large, so that it
+    # covers a deletion, but retraining with another row in place would run its last epochs on other data.
+    return Indistinguishable(settings.epsilon, settings.delta, "deletion", settings.bound)
 
 
 def _parameters(

@@ -22,7 +22,8 @@ class LangevinSettings:
     ``sigma`` is the noise (each step adds N(0, 2·η·sigma²·I)), ``batch`` b rows a step, ``convexity`` m of the
     regulariser (m/2)‖w‖², ``training_epochs`` the passes of training, ``radius`` R of the projection, ``clip``
     M (None: the loss's own gradient bound, so that nothing is clipped), ``most_epochs`` what a request may
-    take at most before it is refused.
+    take at most before it is refused. A run deletes rows; ``adjacency`` "replacement" accounts for them with the
+    published, twice as large distance.
     """
 
     epsilon: float

@@ -169,6 +169,15 @@ def test_the_certificate_says_what_was_done():
     assert (certificate, ()) == (again, verify(again))
 
 
+def test_accounting_for_replacement_promises_deletion_for_it_is_what_is_run():
+    """With the larger distance, so in more epochs or closer."""
+    by_replacement = unlearner(settings=replace(SETTINGS, adjacency="replacement"))
+    one, other = (each.unlearn(each.train(seed=1), REQUESTS).certificate for each in (by_replacement, unlearner()))
+    assert Indistinguishable(1.0, 1e-3, "deletion", "tight") == one.promise
+    assert ("replacement", ()) == (one.parameters["adjacency"], verify(one))
+    assert sum(served.epochs for served in one.served) > sum(served.epochs for served in other.served)
+
+
 def test_without_a_request_nothing_is_promised():
     """A trained model has forgotten nothing."""
     one = unlearner()
