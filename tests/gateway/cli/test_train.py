@@ -47,6 +47,7 @@ def test_the_state_is_its_owners_alone(terminal):
     """It holds the seed, which takes the noise off."""
     said = terminal.done(LANGEVIN + " --out {head}")
     assert "state.npz secret" in said
+    assert "weights.npz may be published with the certificate" in said
     assert "-rw-------" == stat.filemode((terminal.folder / "head" / "state.npz").stat().st_mode)
 
 
@@ -55,6 +56,13 @@ def test_pcmu_says_its_budget_in_advance(terminal):
     said = terminal.done(PCMU + " --set sigma=0.9 --set epsilon=5 --out {coded}")
     assert "indistinguishable from retraining, by the zcdp bound" in said
     assert 0 < terminal.certificate("coded").remaining.rows
+
+
+def test_a_column_called_label_need_not_be_named(terminal):
+    """It is what is looked for."""
+    terminal.write("people.csv", (terminal.folder / "people.csv").read_text().replace("answer", "label", 1))
+    terminal.done(LANGEVIN.replace("--label answer", "") + " --out {head}")
+    assert 60 == terminal.certificate("head").data.rows
 
 
 def test_rows_that_are_too_long_are_refused_until_they_are_normalised(terminal):
