@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
 
 from fastapi import Depends, FastAPI
 from pydantic import SecretStr
@@ -15,7 +14,7 @@ from gateway.clients import ANYONE, Client
 from gateway.errors import InvalidInput, LetheError
 from gateway.guard.loop import Guard, Outcome, Released
 from gateway.guard.outcomes import measurements
-from gateway.guard.policy import Bounded, Closed, Open, Panel, ReleaseRule, ZeroEvidence
+from gateway.guard.policy import Bounded, Closed, Open, ReleaseRule, ZeroEvidence
 from gateway.guard.trajectory import LoopPlan
 from gateway.http.admin import CertificateState, admin_router
 from gateway.http.answers import answers_router
@@ -27,6 +26,7 @@ from gateway.http.models import models_router
 from gateway.http.problems import install_problem_handlers, problem_body
 from gateway.logs import Report, keep_silent
 from gateway.opening import Backends, open_upstream
+from gateway.panel import open_panel
 from gateway.policies import Exceptions, Policies, Served
 from gateway.settings import Settings
 from gateway.store.records import Fallback, Place
@@ -35,20 +35,8 @@ from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.trace import Trace, together
 from gateway.upstream.protocol import ChatRequest, Upstream
 from gateway.upstream.routing import Opener, Routing
-from verifiers.claims import Claims
-from verifiers.facts import Facts
-from verifiers.lexical import Lexical
-from verifiers.protocol import Verifier
-from verifiers.verbatim import Verbatim
 
-__all__ = ["Gateway", "create_app", "loop_plan", "open_gateway", "verifier_panel"]
-
-_VERIFIERS: Final[Mapping[str, type[Lexical] | type[Facts] | type[Claims] | type[Verbatim]]] = {
-    "lexical": Lexical,
-    "facts": Facts,
-    "verbatim": Verbatim,
-    "claims": Claims,
-}
+__all__ = ["Gateway", "create_app", "loop_plan", "open_gateway"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +144,7 @@ async def open_gateway(
         policies = Policies(
             store,
             routing,
-            verifier_panel(settings),
+            stack.enter_context(open_panel(settings)),
             plan,
             Exceptions(settings.without_certificate, settings.strictest_threshold),
             verify_timeout_s=settings.verify_timeout_s,
@@ -207,16 +195,6 @@ def create_app(parts: Gateway) -> FastAPI:
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)
     app.add_middleware(RequestId)
     return app
-
-
-def verifier_panel(settings: Settings) -> Panel:
-    """Build the configured verifiers."""
-
-    def named(names: tuple[str, ...]) -> tuple[Verifier, ...]:
-        return tuple(_VERIFIERS[name]() for name in names)
-
-    screened = tuple(name for name in settings.screened_verifiers if name not in settings.verifiers)
-    return Panel(cheap=named(settings.verifiers), screened=named(screened))
 
 
 def loop_plan(settings: Settings) -> LoopPlan:

@@ -16,11 +16,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gateway.errors import InvalidInput
 
-__all__ = ["Settings", "given_settings", "read_settings"]
+__all__ = ["Settings", "VerifierName", "given_settings", "read_settings"]
 
 _Seconds = Annotated[float, Field(gt=0, le=3600)]
 _Strategy = Literal["revise", "unaware", "resample", "constrain"]
-_VerifierName = Literal["lexical", "facts", "verbatim", "claims"]
+VerifierName = Literal["lexical", "facts", "verbatim", "claims", "conversation", "semantic", "entailment", "judge"]
 
 
 def _http(url: str) -> str:
@@ -79,12 +79,44 @@ class Settings(BaseSettings):
     model_threads: int = Field(1, ge=1, description="CPU threads for the model inside the gateway.")
     max_batch: int = Field(32, ge=1, description="Most chats that the model inside generates for at once.")
 
-    verifiers: tuple[_VerifierName, ...] = Field(
+    verifiers: tuple[VerifierName, ...] = Field(
         ("lexical", "facts", "verbatim"), min_length=1, description="Verifiers that judge every answer."
     )
-    screened_verifiers: tuple[_VerifierName, ...] = Field(
-        ("claims",), description="Verifiers that judge only where the conversation touches a topic."
+    screened_verifiers: tuple[VerifierName, ...] = Field(
+        ("claims", "conversation"),
+        description="Verifiers that judge only where the conversation touches a topic.",
     )
+    doubted_verifiers: tuple[VerifierName, ...] = Field(
+        (), description="Verifiers that judge only where the others' score lies in the band of doubt."
+    )
+    doubt: tuple[float, float] = Field(
+        (0.05, 0.9), description="The band of doubt: from the first score up to below the second."
+    )
+    learned_model: Path | None = Field(
+        None, description="Model that turns the verifiers' scores into one, where a topic is touched."
+    )
+    embedding_model: Path | None = Field(
+        None, description="Directory of the sentence-embedding model of the verifier `semantic`."
+    )
+    embedding_engine: Literal["onnx", "torch"] = Field("onnx", description="What runs that model.")
+    embedding_threads: int = Field(1, ge=1, description="CPU threads of that model.")
+    embedding_batch: int = Field(32, ge=1, description="Most texts that it reads at once.")
+    embedding_cache: Path | None = Field(
+        None, description="Directory for its ONNX export, where the model's directory has none."
+    )
+    nli_model: Path | None = Field(
+        None, description="Directory of the cross-encoder of the verifier `entailment`."
+    )
+    nli_threads: int = Field(1, ge=1, description="CPU threads of that model.")
+    judge_url: Annotated[str, AfterValidator(_http)] | None = Field(
+        None, description="Base URL of the server of the verifier `judge`. It sees facts and answers."
+    )
+    judge_model: str | None = Field(None, description="Name of the judging model there.")
+    judge_key: SecretStr | None = Field(None, description="Key that the gateway sends to that server.")
+    judge_timeout_s: _Seconds = Field(4.0, description="Longest wait for one judgement, seconds.")
+    judge_concurrency: int = Field(4, ge=1, description="Most judgements asked for at once.")
+    judge_structured: bool = Field(True, description="That server takes a JSON schema for its answer.")
+    judge_logprobs: bool = Field(True, description="That server gives the probabilities of its words.")
     verify_timeout_s: _Seconds = Field(
         5.0, description="Longest that judging one candidate may take, seconds; then it counts as a leak."
     )
@@ -134,6 +166,10 @@ class Settings(BaseSettings):
             raise ValueError("set LETHE_UPSTREAM_URL or LETHE_MODEL_DIR, not both")
         if (self.fallback == "custom") != (self.fallback_text is not None):
             raise ValueError("LETHE_FALLBACK_TEXT belongs to LETHE_FALLBACK=custom, and only to it")
+        if twice := set(self.doubted_verifiers) & {*self.verifiers, *self.screened_verifiers}:
+            raise ValueError(f"LETHE_DOUBTED_VERIFIERS: {', '.join(sorted(twice))} judges already")
+        if not 0 <= self.doubt[0] < self.doubt[1] <= 1:
+            raise ValueError("LETHE_DOUBT is two numbers in [0, 1], the lower first, such as [0.05, 0.9]")
         return self
 
 

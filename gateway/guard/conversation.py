@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gateway.errors import InvalidInput, TooLarge
 from gateway.upstream.protocol import ChatRequest, Message
+from verifiers.protocol import Exchange
 
 __all__ = ["Conversation", "read_conversation"]
 
@@ -45,6 +46,10 @@ class Conversation:
     raw: bool = False
     told: tuple[str, ...] = ()
     asked: str | None = None
+
+    def exchange(self, answer: str) -> Exchange:
+        """Put it together with an answer, for a verifier."""
+        return Exchange(self.text, answer, self.last_turn, self.told, self.asked)
 
     def with_answer(self, answer: str) -> str:
         """Put before the answer what the client has begun of it: a turn, or a word that the answer finishes."""

@@ -17,7 +17,9 @@ from calibration.trajectories import Bindings
 from gateway.guard.screen import Screen
 from gateway.store.records import ForgetTopic
 from gateway.upstream.protocol import Upstream
+from verifiers.cascade import Cascade
 from verifiers.combine import Worst, about
+from verifiers.learned import Learned, LearnedModel
 from verifiers.protocol import Judge, Verifier
 
 __all__ = [
@@ -71,15 +73,43 @@ ReleaseRule: TypeAlias = Open | Bounded | ZeroEvidence | Closed
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """The verifiers: ``cheap`` ones judge every answer, ``screened`` ones where a topic is touched."""
+    """The verifiers: ``cheap`` ones judge every answer, ``screened`` ones where a topic is touched.
+
+    ``doubted`` ones are asked where the others' score lies in the band ``doubt`` (see ``verifiers.cascade``).
+    With a ``learned`` model it makes one score of the cheap and the screened ones' where a topic is touched.
+    Raises ``ValueError`` where the parts do not fit together.
+    """
 
     cheap: tuple[Verifier, ...]
     screened: tuple[Verifier, ...] = ()
+    doubted: tuple[Verifier, ...] = ()
+    doubt: tuple[float, float] = (0.05, 0.9)
+    learned: LearnedModel | None = None
+
+    def __post_init__(self) -> None:
+        _ = self.untouched, self.touched
+
+    @property
+    def untouched(self) -> Verifier:
+        """What judges a conversation that touches no topic."""
+        return self._cascade(Worst(self.cheap))
+
+    @property
+    def touched(self) -> Verifier:
+        """What judges a conversation that touches a topic."""
+        parts = (*self.cheap, *self.screened)
+        return self._cascade(Worst(parts) if self.learned is None else Learned(self.learned, parts))
+
+    def _cascade(self, first: Verifier) -> Verifier:
+        if not self.doubted:
+            return first
+        low, high = self.doubt
+        return Cascade((first,), self.doubted, low=low, high=high)
 
     @property
     def fingerprint(self) -> str:
         """Change whenever a score could change."""
-        parts = [[v.fingerprint for v in self.cheap], [v.fingerprint for v in self.screened]]
+        parts = [self.untouched.fingerprint, self.touched.fingerprint]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -119,14 +149,14 @@ class Policy:
             return cls(revision, {}, {}, None)
         said = tuple(t.topic for t in topics if t.active or t.topic.id in calibrated)
 
-        def judge(verifiers: tuple[Verifier, ...]) -> Judge:
-            return about(Worst(verifiers).prepare(said), frozenset(active))
+        def judge(verifier: Verifier) -> Judge:
+            return about(verifier.prepare(said), frozenset(active))
 
         screen = Screen(
             said,
             active=frozenset(active),
-            untouched=judge(panel.cheap),
-            touched=judge((*panel.cheap, *panel.screened)),
+            untouched=judge(panel.untouched),
+            touched=judge(panel.touched),
             verify_timeout_s=verify_timeout_s,
         )
         return cls(revision, active, {topic.id: topic.fingerprint for topic in said}, screen)

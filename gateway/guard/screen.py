@@ -57,7 +57,7 @@ def _bounded(judge: Judge, seconds: float | None) -> Judge:
 
 @dataclass(frozen=True, slots=True)
 class _Aside:
-    """Judges long exchanges in a thread. Its judge computes and never waits, so any event loop will do."""
+    """Judges long exchanges in a thread. Its judge works in any event loop, so one of its own will do."""
 
     judge: Judge
 

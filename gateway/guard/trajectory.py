@@ -216,7 +216,7 @@ class _Walker:
         for given in completion.choices:
             choice = verifiable(given)
             answer = self._said.with_answer(visible([choice]))
-            verdict = await self._verdict(Exchange(self._said.text, answer, self._said.last_turn), round_)
+            verdict = await self._verdict(self._said.exchange(answer), round_)
             self._generations += 1
             if isinstance(verdict, Abstained):
                 return [*steps, Ended("abstained", verdict.reason)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.app import loop_plan, open_gateway, verifier_panel
+from gateway.app import loop_plan, open_gateway
 from gateway.errors import TooLarge
 from gateway.guard.trajectory import LoopPlan
 from gateway.settings import given_settings
@@ -27,12 +27,6 @@ def test_the_loops_shape_is_the_operators():
         max_prompt_chars=1234,
     )
     assert LoopPlan(2, ("resample", "revise"), 3, {"temperature": 0.5}, 7.0, 1234) == loop_plan(settings)
-
-
-def test_the_verifiers_are_the_operators_and_none_judges_twice():
-    """One that judges everything is not screened as well."""
-    panel = verifier_panel(given_settings(verifiers=("facts",), screened_verifiers=("facts", "verbatim")))
-    assert (["facts"], ["verbatim"]) == ([v.name for v in panel.cheap], [v.name for v in panel.screened])
 
 
 async def test_the_default_fallback_is_the_operators(tmp_path):
