@@ -16,7 +16,7 @@ def test_each_phase_has_a_bar_that_ends_where_the_work_did(capsys: pytest.Captur
     drawn = capsys.readouterr()
     assert ("", [True, True]) == (
         drawn.out,
-        [words in drawn.err for words in ("noise   2 of 2", "repair  3 of 4")],
+        [words in drawn.err for words in ("noise  2 of 2", "repair  3 of 4")],
     )
 
 
