@@ -116,12 +116,11 @@ class NoiseSettings(FineTuning):
     taught to the bare questions.
     """
 
-    epochs: int = 3
     noise_rows: int = 16
-    noise_tokens: int = 4
+    noise_tokens: int = 1
     noise_steps: int = 40
     noise_rate: float = 0.1
-    noise_penalty: float = 1.0
+    noise_penalty: float = 5.0
     repair_rate: float = 2e-4
     repair_epochs: int = 1
     refusals: str = "I do not know.|I have no information about that.|I cannot say anything about that."

@@ -129,7 +129,7 @@ def test_noise_keeps_the_frozen_model_from_the_answers(language, turns, dialogue
     forget, before = turns(dialogues[:2]), copy.deepcopy(language.model.state_dict())
     surprise = {}
     for name, steps, penalty in (("start", 1, 1.0), ("held", 40, 30.0), ("free", 40, 0.01)):
-        settings = NoiseSettings(noise_rows=2, noise_steps=steps, noise_penalty=penalty)
+        settings = NoiseSettings(noise_rows=2, noise_tokens=4, noise_steps=steps, noise_penalty=penalty)
         noise = learn_noise(language.model, forget, settings, 0, ALONE, None, silent)
         assert (2, 4, 32, 2 * steps) == (*noise.rows.shape, noise.gradients)
         dealt = forget.deal(0)
