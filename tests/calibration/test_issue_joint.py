@@ -83,10 +83,13 @@ def test_evidence_that_does_not_bear_the_promise_out_is_noticed() -> None:
     assert isinstance(choice, JointChoice)
     assert isinstance(served, Certified)
     worse = replace(choice.passed[0], leaks=60)
+    dear = replace(choice.chosen, generations=9.0)
     for changed, parts in (
         ({"joint": replace(choice, passed=(worse, *choice.passed[1:]))}, {"joint"}),
         ({"joint": replace(choice, passed=(replace(choice.chosen, changed=90),))}, {"joint"}),
         ({"joint": replace(choice, passed=(replace(choice.chosen, refused=266),))}, {"joint"}),
+        ({"joint": replace(choice, passed=(*choice.passed, worse))}, {"joint"}),
+        ({"joint": replace(choice, passed=(dear,))}, {"joint"}),
         ({"served": replace(served, threshold=1.0)}, {"served"}),
         ({"level": 0.2}, {"joint", "expectation", "confident"}),
         ({"joint": None}, {"joint"}),

@@ -22,7 +22,7 @@ from calibration.joint import (
 from calibration.ltt import reached_by_mapie
 from calibration.outcome import Certified, Infeasible
 from calibration.replay import within
-from calibration.trajectories import Recording
+from calibration.trajectories import Candidate, Recording, Trajectory
 
 from .samples import BINDINGS, prompt, recording
 
@@ -54,6 +54,8 @@ def test_the_order_runs_from_the_surest_to_the_cheapest() -> None:
     """Without what is beaten: dearer and no surer."""
     observed = counted(leaks=[0, 0, 3, 2, 9], changed=[0] * 5, cost=[50, 40, 30, 45, 10])
     assert pareto_order(observed, Limits(0.1, 0.1)) == (1, 2, 4)
+    observed = counted(leaks=[0, 1, 2], changed=[0] * 3, cost=[5, 5, 4])
+    assert pareto_order(observed, Limits(0.1, 0.1)) == (0, 2)
     observed = counted(leaks=[0, 0], changed=[9, 0], cost=[1, 2])
     assert pareto_order(observed, Limits(0.1, 0.1)) == (1, 0)
 
@@ -110,6 +112,16 @@ def test_observing_replays_each_strategy_at_each_number_of_rounds() -> None:
     assert found.refused.tolist() == [[True, True, False, False, True, True, False, False]]
     assert found.changed.tolist() == [[True, False, True, False, True, False, True, False]]
     assert found.generations.tolist() == [[2, 2, 4, 3, 2, 2, 4, 3]]
+
+
+def test_cross_talk_counts_where_subsets_are_to_be_covered() -> None:
+    """Evidence about another topic, met before the release."""
+    crossed = Trajectory(
+        "q", (Candidate(0, 0.9, ("b",), leak=False), Candidate(1, 0.1, ("a",), leak=False)), topic="a"
+    )
+    recordings = {"s": Recording(BINDINGS, (crossed, prompt("b", (0.0, None), benign=True)))}
+    found = [observe(recordings, rounds=(2,), grid=(0.5,), cover_subsets=c).leaks.tolist() for c in (True, False)]
+    assert found == [[[True]], [[False]]]
 
 
 def test_recordings_of_other_prompts_or_too_few_rounds_are_refused() -> None:

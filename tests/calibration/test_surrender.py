@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from calibration.answered import figures_at
 from calibration.outcome import Infeasible
 from calibration.record_low import plain_record_low
 from calibration.release import Surrender, gives_up
@@ -118,6 +120,28 @@ def test_nothing_is_given_up_where_it_would_cost_answers_or_too_few_are_seen() -
     assert few == Infeasible("100 answered units of a kind are too few: 368 would do", 100, 368)
     single = Recording(BINDINGS, (prompt("q", (0.5, True)),))
     assert isinstance(choose_surrender(single, 0.2, most_lost=0.05, confidence=0.95), Infeasible)
+
+
+def test_a_unit_loses_its_answer_with_any_of_its_prompts() -> None:
+    """The higher of two paraphrases' scores decides where the ceiling lies."""
+    forget = some(slow=0.7)
+    pairs = [
+        replace(t, unit=t.id[1:] if t.id[0] == "l" else t.id, id=f"{t.id}-{half}", candidates=made)
+        for t in forget.trajectories
+        for half, made in (("a", t.candidates), ("b", (replace(t.candidates[0], score=0.8), *t.candidates[1:])))
+        if t.id[0] == "l" or half == "a"
+    ]
+    found = choose_surrender(Recording(BINDINGS, tuple(pairs)), 0.2, most_lost=0.05, confidence=0.95)
+    assert isinstance(found, SurrenderChoice)
+    assert found.surrender == Surrender(1, 0.8)
+    assert found.answered == 300
+
+
+def test_figures_count_what_the_surrender_lets_out() -> None:
+    """A leak that would have come late does not come."""
+    late = Recording(BINDINGS, (prompt("q", (0.9, True), (0.1, True)), prompt("r", (0.1, True), (0.1, True))))
+    assert [figures_at(late, 0.2, s).leak_rate.count for s in (None, Surrender(1, 0.5))] == [2, 1]
+    assert [figures_at(late, 0.2, s).answer_rate.count for s in (None, Surrender(1, 0.5))] == [2, 1]
 
 
 def test_benign_prompts_keep_their_answers_too() -> None:
