@@ -61,7 +61,7 @@ def load_headed(backbone: Path) -> Headed:
     folded = head.weight.detach() * norm.weight.detach() * math.sqrt(width)
     new = _untied(old, folded)
     _base(new).norm.weight.data.fill_(1 / math.sqrt(width))
-    _check_same(old, new)
+    _check_same(old, new, folded)
     return Headed(replace(language, model=new), folded.double().cpu().numpy())
 
 
@@ -129,10 +129,11 @@ def _head(model: PreTrainedModel) -> Any:
     return model.get_output_embeddings()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
 
 
-def _check_same(old: PreTrainedModel, new: PreTrainedModel) -> None:
+def _check_same(old: PreTrainedModel, new: PreTrainedModel, folded: torch.Tensor) -> None:
+    """Refuse a model whose logits are not the head times the features, in which something else scales them."""
     ids = torch.arange(8, device=old.device)[None] % old.config.vocab_size
     with torch.inference_mode():
-        before, after = old(input_ids=ids).logits, new(input_ids=ids).logits
+        before, after = old(input_ids=ids).logits, _base(new)(input_ids=ids).last_hidden_state @ folded.T
     moved = float((before - after).abs().max() / before.abs().max())
     if not moved <= TOLERANCE:
         raise Refused(FOLDED, f"a {type(old).__name__}'s logits would move by {moved:.1%}")

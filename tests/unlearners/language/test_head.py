@@ -16,7 +16,7 @@ from unlearners.language.dialogues import Dialogue, Message  # noqa: E402
 from unlearners.language.head import OfUnit, bags_of, load_headed, read_units, with_head  # noqa: E402
 from unlearners.language.head_run import forget_units, train_head  # noqa: E402
 from unlearners.promise import Indistinguishable  # noqa: E402
-from unlearners.protocol import Refused  # noqa: E402
+from unlearners.protocol import ForgetRequest, Refused  # noqa: E402
 from unlearners.verification import verify  # noqa: E402
 
 LANGEVIN = {"sigma": 0.5, "batch": 1, "training_epochs": 3, "convexity": 0.05}
@@ -160,6 +160,30 @@ def test_a_model_that_is_built_otherwise_is_refused(tmp_path, checkpoint):
     language.tokenizer.save_pretrained(tmp_path / "gpt2", save_jinja_files=False)
     with pytest.raises(Refused, match="no final norm"):
         load_headed(tmp_path / "gpt2")
+
+
+@pytest.mark.parametrize("kind", ["Gemma", "Granite"])
+def test_a_model_whose_logits_are_scaled_otherwise_is_refused(tmp_path, checkpoint, kind):
+    """One adds 1 to the norm's weights, one divides the logits: what is trained would not be what is served."""
+    small = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    small |= {"vocab_size": 330, "num_key_value_heads": 2, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 1}
+    more = {"head_dim": 16} if kind == "Gemma" else {"logits_scaling": 4.0}
+    config = getattr(transformers, f"{kind}Config")(**small, **more)
+    getattr(transformers, f"{kind}ForCausalLM")(config).save_pretrained(tmp_path / kind)
+    load_language_model(checkpoint).tokenizer.save_pretrained(tmp_path / kind, save_jinja_files=False)
+    with pytest.raises(Refused, match="logits would move"):
+        load_headed(tmp_path / kind)
+
+
+def test_training_starts_at_the_public_head_and_is_bound_to_it(headed, said):
+    """Almost no noise and one gentle epoch leave it nearby; a model of another start is refused."""
+    bags = bags_of(headed, read_units(said)[:8])
+    settings = LangevinSettings(1.0, 0.05, 1e-9, 4, 0.01, 1, 300.0)
+    one, other = (Langevin(bags, settings, centre=centre) for centre in (headed.public, 2 * headed.public))
+    model = one.train(seed=0)
+    assert np.linalg.norm(model.weights - headed.public) <= 2 * 2**0.5
+    with pytest.raises(Refused, match="trained on others"):
+        other.unlearn(model, [ForgetRequest((0,))])
 
 
 def test_a_head_of_the_wrong_shape_cannot_be_the_centre(headed, said):
