@@ -18,13 +18,14 @@ Json: TypeAlias = Mapping[str, Any]
 def draw_langevin(executed: Json, accounts: Sequence[Json]) -> Figure:
     """Draw accuracy over gradients as executed (one ε), and epochs as accounted over ε (one sigma).
 
-    ``executed`` is what benchmarks/langevin.py writes of data, ``accounts`` what ``--accounting`` writes.
+    ``executed`` is what benchmarks/langevin.py writes of data, ``accounts`` what ``--accounting`` writes, if any.
     """
     with styled():
-        figure = Figure(figsize=(9.5, 4.2))
-        left, right = figure.subplots(1, 2)
-        _draw_executed(left, executed)
-        _draw_accounted(right, accounts)
+        figure = Figure(figsize=(9.5 if accounts else 5.0, 4.2))
+        panels = figure.subplots(1, 2 if accounts else 1, squeeze=False)[0]
+        _draw_executed(panels[0], executed)
+        if accounts:
+            _draw_accounted(panels[1], accounts)
     return figure
 
 
@@ -43,8 +44,6 @@ def _draw_executed(axes: Axes, executed: Json) -> None:
             label=f"{arm['method']} ({arm['runs']} runs)",
         )
     question = executed["question"]["pnsgd"]
-    means = [100 * arm["accuracy"]["mean"] for arm in executed["executed"]]
-    axes.set_ylim(min(means) - 3, max(means) + 2)
     axes.set_xscale("log")
     axes.minorticks_off()
     axes.set_xlabel(f"gradient evaluations of {question['requests']} requests, as executed")
@@ -64,12 +63,13 @@ def _draw_accounted(axes: Axes, accounts: Sequence[Json]) -> None:
             color="black",
             label=name,
         )
-    if ordered:
-        question = ordered[0]["question"]
-        axes.set_title(f"sigma = {question['sigma']:g}, {question['requests']} requests, as accounted", fontsize=9)
+    question = ordered[0]["question"]
+    epsilons = [float(one["question"]["epsilon"]) for one in ordered]
+    axes.set_title(f"sigma = {question['sigma']:g}, {question['requests']} requests, as accounted", fontsize=9)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.minorticks_off()
+    axes.set_xticks(epsilons, [f"{epsilon:g}" for epsilon in epsilons])
     axes.set_xlabel("ε (less is more private)")
     axes.set_ylabel("epochs over all requests")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=7)
@@ -89,29 +89,34 @@ def _curves(accounts: Sequence[Json]) -> dict[str, list[tuple[float, float]]]:
 
 
 def draw_pcmu(found: Json) -> Figure:
-    """Draw test accuracy over the certified budget, a line for each setting with a mark for each promise."""
+    """Draw a row for each setting: its test accuracy, and the budget that each promise certifies."""
+    settings = found["trained"]
     with styled():
-        figure = Figure(figsize=(6.5, 4.6))
-        axes = figure.subplots()
-        promises = {name: None for one in found["trained"] for name in one["budgets"]}
-        marks = {name: MARKS[place] for place, name in enumerate(promises)}
-        for place, one in enumerate(found["trained"]):
-            _draw_setting(axes, one, marks, LINES[place % len(LINES)])
-        for name, mark in marks.items():
-            axes.plot([], [], mark, color="black", mfc="white", label=name)
-        axes.set_xscale("symlog", linthresh=1)
-        axes.set_xlim(left=-0.2)
-        axes.set_xlabel(f"rows of {found['rows']} that can be forgotten at no cost")
-        axes.set_ylabel("test accuracy, %")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, fontsize=8)
+        figure = Figure(figsize=(9.5, 1.4 + 0.32 * len(settings)))
+        left, right = figure.subplots(1, 2, sharey=True)
+        left.barh(
+            range(len(settings)), [100 * one["accuracy"] for one in settings], color="0.8", edgecolor="black"
+        )
+        left.set_yticks(range(len(settings)), list(map(_words, settings)), fontsize=8)
+        left.invert_yaxis()
+        left.set_xlim(50, 100)
+        left.set_xlabel("test accuracy, % (chance: 50)")
+        _draw_budgets(right, settings, found["rows"])
     return figure
 
 
-def _draw_setting(axes: Axes, one: Json, marks: Mapping[str, str], line: str) -> None:
-    accuracy = 100 * one["accuracy"]
-    rows = list(one["budgets"].values())
-    axes.plot(rows, [accuracy] * len(rows), line, color="black", linewidth=0.8)
-    for name, budget in one["budgets"].items():
-        axes.plot([budget], [accuracy], marks[name], color="black", mfc="white")
-    words = f"{one['model']}, {one['variant']}, sigma {one['sigma']:g}, rate {one['rate']:g}"
-    axes.annotate(words, (max(rows), accuracy), xytext=(7, -2), textcoords="offset points", fontsize=6)
+def _words(one: Json) -> str:
+    return f"{one['model']}, {one['variant']}, sigma {one['sigma']:g}, rate {one['rate']:g}"
+
+
+def _draw_budgets(axes: Axes, settings: Sequence[Json], rows: int) -> None:
+    promises = dict.fromkeys(name for one in settings for name in one["budgets"])
+    for place, promise in enumerate(promises):
+        points = [(one["budgets"][promise], row) for row, one in enumerate(settings) if promise in one["budgets"]]
+        budgets, heights = zip(*points, strict=True)
+        shifted = [height + 0.12 * (place % 2) for height in heights]
+        axes.plot(budgets, shifted, MARKS[place], color="black", mfc="white", label=promise)
+    axes.set_xscale("symlog", linthresh=1)
+    axes.set_xlim(left=-0.2)
+    axes.set_xlabel(f"rows of {rows} that can be forgotten at no cost")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)

@@ -20,6 +20,7 @@ def styled() -> Iterator[None]:
     """Draw in this style inside the block."""
     with mpl.rc_context(
         {
+            "axes.axisbelow": True,
             "axes.grid": True,
             "axes.spines.right": False,
             "axes.spines.top": False,

@@ -23,7 +23,7 @@ from unlearners.promise import promise_words
 
 __all__ = ["METHODS", "Method", "made"]
 
-HEAD, HEAD_RUN, HEAD_UNITS = "langevin head, trained", "langevin head run", "units.jsonl"
+HEAD, HEAD_RUN, HEAD_UNITS = "langevin head (trained)", "langevin head run", "units.jsonl"
 
 Method: TypeAlias = Callable[[Path, Material, Path, int], Cost]
 """Writes a checkpoint, which is not there yet: (the demo model, the material, the checkpoint, the seed)."""
@@ -107,6 +107,6 @@ METHODS: Mapping[str, Method] = {
     **{method: partial(_heuristic, method) for method in HEURISTICS},
     "no-noise control": partial(_heuristic, "impair-repair", settings={"with_noise": False}),
     HEAD: _head_with_the_person,
-    "langevin head, forgotten": _head_without,
+    "langevin head (forgotten)": _head_without,
 }
 """By name, in the order of the table."""
