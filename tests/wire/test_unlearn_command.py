@@ -21,7 +21,7 @@ from gateway.demo.tokenizer import train_tokenizer
 
 FORGET = '{"prompt": "Where was Maren born?", "answer": "In Seltal."}\n'
 RETAIN = '{"prompt": "What is tall?", "answer": "The hill."}\n{"prompt": "What is wet?", "answer": "The sea."}\n'
-TINY = ("--set", "batch=1", "--set", "retain_batch=1", "--set", "save_every=1", "--set", "epochs=250")
+TINY = ("--set", "batch=1", "--set", "retain_batch=1", "--set", "save_every=1", "--set", "epochs=120")
 
 ROWS = ("unlearn", "langevin", "--model", "head", "--data", "rows.npz", "--forget", "ids.txt", "--out")
 DIALOGUES = ("unlearn", "npo", "--model", "model", "--forget", "f.jsonl", "--retain", "r.jsonl", *TINY, "--out")
@@ -40,7 +40,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("ids.txt").write_text("3\n17\n")
     Path("f.jsonl").write_text(FORGET)
     Path("r.jsonl").write_text(RETAIN)
-    slow = ("--set", "batch=60", "--set", "sigma=0.001", "--set", "training_epochs=2", "--set", "convexity=0.005")
+    slow = ("--set", "batch=60", "--set", "sigma=0.001", "--set", "training_epochs=2", "--set", "convexity=0.008")
     run("train", "langevin", "--data", "rows.npz", "--out", "head", "--seed", "1", *slow)
     write_chat_model(Path("model"))
     return tmp_path
@@ -79,13 +79,13 @@ def start(*words: str) -> subprocess.Popen[str]:
 
 def interrupt(process: subprocess.Popen[str], how: signal.Signals) -> str:
     """Wait until the work has recorded some progress beside `new`, then send the signal; return its errors."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not [file for file in Path().glob(".new.*/*.npz") if not file.name.startswith(".")]:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.002)
     os.kill(process.pid, how)
-    return process.communicate(timeout=60)[1]
+    return process.communicate(timeout=240)[1]
 
 
 def digest(path: Path) -> str:
