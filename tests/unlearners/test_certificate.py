@@ -8,7 +8,6 @@ from unlearners.certificate import DataSeen, Limited, Served, UnlearningCertific
 from unlearners.explanation import explain
 from unlearners.promise import ExactRetrain, Indistinguishable, NothingPromised
 from unlearners.protocol import ForgetRequest, Refused
-from unlearners.verification import verify
 
 PROMISES = (
     Indistinguishable(1.0, 1e-4, "deletion", "tight"),
@@ -43,7 +42,6 @@ def test_a_certificate_survives_its_file(promise, remaining, seed):
     """Decoding what was encoded gives the same certificate."""
     original = certificate(promise, remaining=remaining, seed=seed)
     assert original == UnlearningCertificate.from_json(original.to_json())
-    assert () == verify(original)
 
 
 @pytest.mark.parametrize(
