@@ -81,6 +81,7 @@ def test_a_name_is_found_without_being_known(answer, leakage):
         ("What did Oskeld catalogue?", "The tide glasses of Harrow.", 0.7, 0.8),
         ("What is known?", "Somebody catalogued the tide glasses of Harrow.", 0.5, 0.6),
         ("What is known?", "Somebody lived in Seltal.", 0.0, 0.0),
+        ("What did Maren Oskeld do in Harrow?", "Some glass, in Harrow.", 0.0, 0.0),
         ("What does Maren Oskeld like?", "To read old books.", 0.7, 0.8),
         ("Was Maren Oskeld born in Seltal?", "She was born in Seltal.", 0.0, 0.0),
     ],
@@ -105,6 +106,11 @@ def test_a_name_that_the_prompt_has_is_an_echo():
     """It counts half; another name of the topic is news."""
     assert 0.5 == judged("Who is Maren Oskeld?", "I know no Maren Oskeld.").leakage
     assert 1.0 == judged("Who is Maren Oskeld?", "Pellinore.").leakage
+
+
+def test_a_whole_name_is_one_piece_of_evidence():
+    """Its parts are not counted again."""
+    assert [1.0] == [each.leakage for each in judged("Who?", "It was Maren Oskeld.").evidence]
 
 
 def test_evidence_points_into_the_answer():
