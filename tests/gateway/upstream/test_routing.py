@@ -164,7 +164,7 @@ async def test_what_is_opened_too_late_is_closed(routing, shelf):
     shelf.let.set()
     with pytest.raises(UpstreamUnreachable):
         await waiting
-    while not shelf.opened["slow"].closed:
+    while not shelf.opened["slow"].closed:  # noqa: ASYNC110 - closing tells nobody
         await asyncio.sleep(0.001)
     assert "says one" == await said(routing)
 
