@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
-from calibration.release import passes
+from calibration.release import Surrender, gives_up, passes
 from gateway.errors import UpstreamTimeout
 from gateway.guard.fallback import fallback_choice, fallback_text
 from gateway.guard.policy import Bounded, Closed, Open, Policy, ReleaseRule, ZeroEvidence
@@ -21,8 +22,11 @@ from verifiers.protocol import Evidence
 
 __all__ = ["FellBack", "Guard", "Outcome", "Reason", "Released"]
 
-Reason: TypeAlias = Literal["exhausted", "abstained", "refused", "upstream", "deadline", "uncertified"]
-"""Why the fallback answered: ``exhausted`` alone says that every candidate was judged too much of a leak."""
+Reason: TypeAlias = Literal[
+    "exhausted", "surrendered", "abstained", "refused", "upstream", "deadline", "uncertified"
+]
+"""Why the fallback answered: ``exhausted``, and ``surrendered`` before the last round, alone say that every
+candidate was judged too much of a leak."""
 
 _ABOVE_ZERO: Final = 5e-324
 """The smallest positive number: strictly below it lies the score 0 alone."""
@@ -83,8 +87,8 @@ class Guard:
                 return await self._unguarded(upstream, request, rule)
             case Closed(reason):
                 return self._fall_back(request, policy, rule, None, "uncertified", reason)
-            case Bounded(threshold):
-                return await self._guarded(upstream, request, policy, rule, threshold)
+            case Bounded(threshold, _, surrender):
+                return await self._guarded(upstream, request, policy, rule, threshold, surrender)
             case ZeroEvidence():
                 return await self._guarded(upstream, request, policy, rule, _ABOVE_ZERO)
 
@@ -101,9 +105,16 @@ class Guard:
         )
 
     async def _guarded(
-        self, upstream: Upstream, request: ChatRequest, policy: Policy, rule: ReleaseRule, threshold: float
+        self,
+        upstream: Upstream,
+        request: ChatRequest,
+        policy: Policy,
+        rule: ReleaseRule,
+        threshold: float,
+        surrender: Surrender | None = None,
     ) -> Outcome:
         last: Candidate | None = None
+        lowest = math.inf
         try:
             async with (
                 asyncio.timeout(self._plan.deadline_s),
@@ -115,6 +126,10 @@ class Guard:
                     if passes(step.score, threshold):
                         return _release(step, rule)
                     last = step
+                    lowest = min(lowest, step.score)
+                    if surrender is not None and step.ends_round and gives_up(lowest, step.round, surrender):
+                        detail = f"no candidate came near enough by round {step.round}"
+                        return self._fall_back(request, policy, rule, last, "surrendered", detail)
         except TimeoutError:
             if last is None:
                 raise UpstreamTimeout("the model did not answer before the deadline", phase="read") from None

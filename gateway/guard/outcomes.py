@@ -9,7 +9,11 @@ from gateway.guard.loop import Outcome, Reason, Released
 
 __all__ = ["measurements"]
 
-_OUTCOMES: Final[Mapping[Reason, str]] = {"exhausted": "blocked", "uncertified": "uncertified"}
+_OUTCOMES: Final[Mapping[Reason, str]] = {
+    "exhausted": "blocked",
+    "surrendered": "blocked",
+    "uncertified": "uncertified",
+}
 """Reasons for the fallback that are outcomes of their own; after every other one the answer was not judged."""
 
 

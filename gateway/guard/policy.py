@@ -9,10 +9,11 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from calibration.certificate import Applies, Certificate, Mismatch, applies_to
+from calibration.release import Surrender
 from calibration.trajectories import Bindings
 from gateway.guard.screen import Screen
 from gateway.store.records import ForgetTopic
@@ -45,10 +46,14 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Bounded:
-    """A certificate applies: release the first candidate strictly below ``threshold``."""
+    """A certificate applies: release the first candidate strictly below ``threshold``.
+
+    ``surrender`` is when to give up before the last round: its promise holds with and without.
+    """
 
     threshold: float
     certificate_id: str
+    surrender: Surrender | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +201,10 @@ def decide_rule(
     if not policy.topics:
         return Open()
     match Closed(otherwise) if certificate is None else _fit(policy, certificate, bindings):
-        case Bounded(threshold, certificate_id) if strictest is not None and strictest < threshold:
+        case Bounded(threshold) as bounded if strictest is not None and strictest < threshold:
             if certificate is not None and not certificate.may_tighten:
                 return Closed("strictest_threshold is set, but this certificate covers its own threshold alone")
-            return Bounded(strictest, certificate_id)
+            return replace(bounded, threshold=strictest)
         case Bounded() as bounded:
             return bounded
         case Closed(reason) if without_certificate == "zero-evidence":
@@ -214,5 +219,5 @@ def _fit(policy: Policy, certificate: Certificate, bindings: Bindings) -> Bounde
             return Closed(f"certificate {certificate.id} does not fit ({', '.join(parts)}): calibrate again")
         case Applies() if dict(policy.indexed) != dict(certificate.bindings.topics):
             return Closed(f"certificate {certificate.id} lacks a topic it was made with: calibrate again")
-        case Applies(threshold):
-            return Bounded(threshold, certificate.id)
+        case Applies(threshold, surrender):
+            return Bounded(threshold, certificate.id, surrender)

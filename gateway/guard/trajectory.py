@@ -83,7 +83,7 @@ class Candidate:
 
     ``round`` counts from 1, ``generations`` the answers drawn up to and with this one; ``usage`` is what it
     would have cost without a loop, ``usage_total`` that of all so far. ``topics`` are those that the
-    conversation touches.
+    conversation touches. ``ends_round`` says that the round holds no further candidate.
     """
 
     round: int
@@ -95,6 +95,7 @@ class Candidate:
     usage: Usage
     usage_total: Usage
     generations: int
+    ends_round: bool = True
 
     @property
     def text(self) -> str:
@@ -213,7 +214,7 @@ class _Walker:
 
     async def _judged(self, round_: int, completion: Completion) -> Sequence[Step]:
         steps: list[Step] = []
-        for given in completion.choices:
+        for left, given in zip(reversed(range(len(completion.choices))), completion.choices, strict=True):
             choice = verifiable(given)
             answer = self._said.with_answer(visible([choice]))
             verdict = await self._verdict(self._said.exchange(answer), round_)
@@ -231,6 +232,7 @@ class _Walker:
                     usage=Usage(self._prompt_tokens or 0, completion.usage.completion_tokens),
                     usage_total=self._spent,
                     generations=self._generations,
+                    ends_round=left == 0,
                 )
             )
         return steps

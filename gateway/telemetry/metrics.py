@@ -25,7 +25,8 @@ _ROUNDS: Final = (1, 2, 3, 4, 5, 7, 10, 20, 50)
 class Metrics:
     """Counts what a trace tells, in a registry of its own: two gateways in one process do not mix.
 
-    An answer's ``outcome`` is ``released``, ``blocked`` (every candidate was judged too much of a leak),
+    An answer's ``outcome`` is ``released``, ``blocked`` (every candidate was judged too much of a leak,
+    also where the loop gave up early),
     ``unjudged`` (a judge, the model or the deadline failed after the first candidate), ``uncertified``,
     ``failed`` (an error went out instead of an answer) or ``cancelled`` (the client went away).
     """

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from calibration.certificate import sealed
 from calibration.issue import issue_certificate
+from calibration.release import Surrender
+from calibration.surrender import SurrenderChoice
 from calibration.trajectories import Bindings, Candidate, Recording, Trajectory
 from gateway.guard.policy import Bounded, Closed, Open, Panel, Policy, ZeroEvidence, decide_rule
 from gateway.store.records import ForgetTopic
@@ -128,3 +131,11 @@ def test_a_panel_is_another_one_with_other_screened_verifiers():
     """Or with the same ones screened that judged everything."""
     panels = [PANEL, Panel((Lexical(),), (Facts(),)), Panel((Lexical(),)), Panel((Lexical(),), (Facts(window=9),))]
     assert 4 == len({panel.fingerprint for panel in panels})
+
+
+def test_a_surrender_is_served_with_the_threshold_and_stays_with_a_stricter_one():
+    """Giving up keeps every leak bound, so the operator's threshold leaves it."""
+    gives_up = SurrenderChoice(Surrender(1, 0.7), 0.05, 0.95, 0, 60, 3.0, 1.0)
+    certificate = sealed(replace(CERTIFICATE, surrender=gives_up))
+    expected = [Bounded(threshold, certificate.id, Surrender(1, 0.7)) for threshold in (0.5, 0.2)]
+    assert expected == [rule(certificate=certificate), rule(certificate=certificate, strictest=0.2)]
