@@ -102,7 +102,10 @@ def train(
     ``make`` is given the work directory for its progress. Raises ``ValueError`` where ``out`` exists, or where
     other work was begun for it.
     """
-    with _pending(out, {"train": recipe.to_json(), "seed": seed}) as work:
+    request = {"train": recipe.to_json(), "seed": seed}
+    if (done := _finished(out, request)) is not None:
+        return done
+    with _pending(out, request) as work:
         kept = make(work)
         model = kept.unlearner.train(seed=seed, progress=progress)
         certificate = kept.unlearner.certificate(model)
@@ -125,7 +128,10 @@ def forget(
     nothing. Whoever holds ``old`` still holds what was forgotten: delete it once ``out`` is served.
     """
     rows = [list(request.rows) for request in requests]
-    with _pending(out, {"forget": rows, "from": str(old.absolute())}) as work:
+    request = {"forget": rows, "from": str(old.absolute())}
+    if (finished := _finished(out, request)) is not None:
+        return finished
+    with _pending(out, request) as work:
         kept = make(work)
         done = kept.unlearner.unlearn(kept.read(old / STATE), requests, progress=progress)
         _finish(out, kept, done.model, done.certificate, recipe)
@@ -173,6 +179,27 @@ def _finish(
         (staging / CERTIFICATE).write_text(certificate.to_json(), encoding="utf-8")
 
 
+def _finished(out: Path, request: Mapping[str, object]) -> UnlearningCertificate | None:
+    """Tidy up where a crash came after ``out`` was whole and before its request was taken away."""
+    work = _work_beside(out)
+    try:
+        if not out.exists() or (work / _REQUEST).read_text(encoding="utf-8") != _written(request):
+            return None
+        certificate = UnlearningCertificate.from_json((out / CERTIFICATE).read_text(encoding="utf-8"))
+    except OSError:
+        return None
+    shutil.rmtree(work)
+    return certificate
+
+
+def _work_beside(out: Path) -> Path:
+    return out.parent / f".{out.name}.work"
+
+
+def _written(request: Mapping[str, object]) -> str:
+    return json.dumps(request, sort_keys=True)
+
+
 @contextmanager
 def _pending(out: Path, request: Mapping[str, object]) -> Iterator[Path]:
     """Keep the request in a work directory beside ``out``, locked, until the block ends well.
@@ -181,14 +208,14 @@ def _pending(out: Path, request: Mapping[str, object]) -> Iterator[Path]:
     """
     if out.exists():
         raise ValueError(f"{out} exists already; name a new directory")
-    work = out.parent / f".{out.name}.work"
+    work = _work_beside(out)
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (work / _LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ValueError(f"another process is at work on this, in {work}; wait for it") from None
-        _note(work / _REQUEST, json.dumps(request, sort_keys=True))
+        _note(work / _REQUEST, _written(request))
         try:
             yield work
         except ValueError:

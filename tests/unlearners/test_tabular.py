@@ -1,6 +1,7 @@
 """Training and forgetting from files: what appears, what stays secret, what a crash leaves."""
 
 import json
+import shutil
 import stat
 from datetime import UTC, datetime
 
@@ -97,6 +98,27 @@ def test_a_crash_in_training_leaves_no_model_and_the_same_call_goes_on(tmp_path,
     assert seen[0] == 4 or method == "pcmu"  # which records every tenth step
     assert (tmp_path / "one" / "state.npz").read_bytes() == (tmp_path / "two" / "state.npz").read_bytes()
     assert {"one", "two", "rows.csv"} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_crash_between_the_whole_model_and_the_tidying_is_tidied_by_the_same_call(tmp_path, table):
+    """The secret progress beside it goes away; any other call is still told that the directory exists."""
+    trained(table, tmp_path / "one", "langevin", progress=crash_late(tmp_path / "kept"))
+    work = tmp_path / ".one.work"
+    (tmp_path / "kept").rename(work)
+    before = (tmp_path / "one" / "unlearning.json").read_text()
+    with pytest.raises(ValueError, match="exists already"):
+        trained(table, tmp_path / "one", "langevin", seed=8)
+    trained(table, tmp_path / "one", "langevin")
+    assert (False, before) == (work.exists(), (tmp_path / "one" / "unlearning.json").read_text())
+
+
+def crash_late(kept):
+    """Make a progress that copies the work directory aside, as a crash after the end would leave it."""
+
+    def progress(phase, done, total):
+        shutil.copytree(kept.parent / ".one.work", kept, dirs_exist_ok=True)
+
+    return progress
 
 
 def test_a_crash_in_forgetting_leaves_the_old_model_and_the_request(tmp_path, table):
