@@ -97,3 +97,8 @@ def test_every_linear_layer_but_the_head_is_rounded(tiny):
     assert torch.equal(embedding, tiny.model.get_output_embeddings().weight)
     assert not torch.equal(inside, tiny.model.model.layers[0].mlp.up_proj.weight)
     assert 4 * 16 * 16 + 3 * 16 * 32 == count
+
+
+def test_exactly_the_share_asked_for_is_enough():
+    """Half is half."""
+    assert Recovery(0, back=True) == steps_until(lambda: 0.5, lambda: None, Teaching(share=0.5))
