@@ -14,6 +14,7 @@ from calibration.explanation import explain, in_one_sentence
 from calibration.issue import verify
 from gateway.certificates import activate_certificate, read_certificate
 from gateway.cli.failures import needing_extra, refusing_bad_input, reporting_failures
+from gateway.cli.report import report_command
 from gateway.errors import InvalidInput
 from gateway.settings import read_settings
 from gateway.store.store import Store
@@ -29,6 +30,7 @@ from unlearners.verification import verify as verify_unlearning
 __all__ = ["app"]
 
 app = typer.Typer(help="Show, verify and activate certificates.", no_args_is_help=True)
+app.command("report")(report_command)
 
 EXIT_UNSOUND = 4
 """The exit code where a certificate does not follow from its own evidence."""
