@@ -10,16 +10,23 @@ from typing import Any, Final
 
 from gateway.errors import InvalidInput, TooLarge
 from gateway.upstream.protocol import ChatRequest, Message
-from verifiers.protocol import Exchange
+from verifiers.protocol import Abstained, Exchange, Scored, Verdict
 
 __all__ = ["Conversation", "read_conversation"]
 
 _ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
-_UNREAD_PARTS: Final = frozenset(
-    {"image_url", "input_image", "image", "input_audio", "audio", "file", "video_url"}
-)
+_TEXT_PARTS: Final = frozenset({"text", "input_text", "output_text", "refusal"})
+"""Parts that can be read whole. Whatever else a part is, something in it cannot."""
+_KINDS: Final = frozenset(
+    "array auto boolean function integer json_object json_schema null number object string tool".split()
+) | {*_TEXT_PARTS, "image_url", "input_image", "image", "input_audio", "audio", "audio_url", "file", "video_url"}
+"""What ``type`` may say without being read."""
+_UNREADABLE: Final = frozenset({"prompt_embeds", "prompt_token_ids", "input_embeds", "multi_modal_data"})
+"""Parameters that say something in other ways than words."""
+_DATA: Final = re.compile(r"data:[^,]*;base64,[A-Za-z0-9+/=\s]*\Z|[A-Za-z0-9+/=]{256,}\Z")
+_MOST_BEGUN: Final = 200
 
-_UNFINISHED_WORD: Final = re.compile(r"\S*\Z")
+_TOLD: Final = frozenset({"assistant", "tool", "function"})
 _UNSPOKEN: Final = frozenset({"system", "developer"})
 _PLAIN_KEYS: Final = frozenset(
     "content text type name arguments function tool_calls tools tool_call_id id description parameters "
@@ -48,14 +55,22 @@ class Conversation:
     asked: str | None = None
 
     def exchange(self, answer: str) -> Exchange:
-        """Put it together with an answer, for a verifier."""
-        return Exchange(self.text, answer, self.last_turn, self.told, self.asked)
+        """Put it together with an answer, for a verifier, behind what the client has begun of it."""
+        return Exchange(self.text, self.begun + answer, self.last_turn, self.told, self.asked)
 
-    def with_answer(self, answer: str) -> str:
-        """Put before the answer what the client has begun of it: a turn, or a word that the answer finishes."""
-        if self.raw and not answer[:1].isalnum():
-            return answer
-        return self.begun + answer
+    def counted(self, verdict: Verdict) -> Verdict:
+        """Count only the evidence that reaches into the answer, where the client's own text stands before it.
+
+        Evidence without a place counts. In a chat everything does: there the client put words into the
+        answer's mouth, to be gone on from.
+        """
+        if not self.raw or isinstance(verdict, Abstained):
+            return verdict
+        own = len(self.begun)
+        kept = tuple(e for e in verdict.evidence if not e.spans or any(span.end > own for span in e.spans))
+        if len(kept) == len(verdict.evidence):
+            return verdict
+        return Scored(max((e.leakage for e in kept), default=0.0), kept)
 
 
 def read_conversation(request: ChatRequest, *, most_chars: int) -> Conversation:
@@ -75,16 +90,21 @@ def read_conversation(request: ChatRequest, *, most_chars: int) -> Conversation:
     users = [said for role, said in zip(roles, messages, strict=True) if role == "user" and said]
     spoken = [at for at, said in enumerate(messages) if said and roles[at] not in _UNSPOKEN]
     begun = spoken[-1] if spoken and roles[spoken[-1]] == "assistant" else None
-    told = [at for at, said in enumerate(messages) if said and roles[at] == "assistant" and at != begun]
+    told = [at for at, said in enumerate(messages) if said and roles[at] in _TOLD and at != begun]
     return Conversation(
         text=text,
         last_turn=users[-1] if users else text,
-        begun=_UNFINISHED_WORD.findall(request.prompt)[0] if request.raw else _begun(messages, begun),
+        begun=_unfinished(request.prompt) if request.raw else _begun(messages, begun),
         raw=request.raw,
-        opaque=any(_is_opaque(message) for message in request.messages),
+        opaque=bool(_UNREADABLE & request.parameters.keys()) or any(map(_is_opaque, request.messages)),
         told=tuple(messages[at] for at in told),
         asked=_joined((*beside, *(said for at, said in enumerate(messages) if at not in told))) if told else None,
     )
+
+
+def _unfinished(prompt: str) -> str:
+    """Take the line that a text to go on from leaves unfinished: the answer could finish a name begun there."""
+    return prompt[prompt.rfind("\n") + 1 :][-_MOST_BEGUN:]
 
 
 def _begun(messages: Sequence[str], begun: int | None) -> str:
@@ -96,12 +116,16 @@ def _joined(pieces: Iterable[str]) -> str:
 
 
 def _checked(message: Message) -> Mapping[str, Any]:
-    if message.get("role") not in _ROLES:
+    role = message.get("role")
+    if not isinstance(role, str) or role not in _ROLES:
         raise InvalidInput(f"messages: a role is one of {', '.join(sorted(_ROLES))}", param="messages")
     content = message.get("content")
     if not (content is None or isinstance(content, str) or _is_list_of_parts(content)):
         raise InvalidInput("messages: content is a text or a list of parts", param="messages")
-    return {key: value for key, value in message.items() if key != "role"}
+    read = {key: value for key, value in message.items() if key != "role"}
+    if isinstance(content, list | tuple):
+        read["content"] = [part if _is_text(part) else _without_data(part) for part in content]
+    return read
 
 
 def _is_list_of_parts(content: object) -> bool:
@@ -112,25 +136,39 @@ def _is_opaque(message: Message) -> bool:
     content = message.get("content")
     if isinstance(content, str) or not isinstance(content, Sequence):
         return False
-    return any(part.get("type") in _UNREAD_PARTS for part in content)
+    return not all(_is_text(part) for part in content)
+
+
+def _is_text(part: Mapping[str, Any]) -> bool:
+    kind = part.get("type")
+    return isinstance(kind, str) and kind in _TEXT_PARTS
 
 
 def _strings(value: object) -> Iterator[str]:
-    """Find every text in a value, names of fields included; JSON in a text is read as written and as meant."""
+    """Find every text in a value, names of fields included; JSON in a text is read as written and as meant.
+
+    What is not read is a kind that says nothing by itself.
+    """
     match value:
         case str():
-            if not value.startswith("data:"):
-                yield value
-                yield from _unescaped(value)
+            yield value
+            yield from _unescaped(value)
         case Mapping():
             for key, inner in value.items():
-                if key not in ("type", "role"):
+                if not (key == "type" and isinstance(inner, str) and inner in _KINDS):
                     yield from _strings(inner)
                 if key not in _PLAIN_KEYS:
                     yield str(key)
         case list() | tuple():
             for inner in value:
                 yield from _strings(inner)
+
+
+def _without_data(value: Any) -> Any:
+    """Leave out of a part that makes its message opaque what is an image, a sound or a file rather than words."""
+    if isinstance(value, Mapping):
+        return {key: _without_data(inner) for key, inner in value.items()}
+    return "" if isinstance(value, str) and _DATA.match(value) else value
 
 
 def _unescaped(text: str) -> Iterator[str]:

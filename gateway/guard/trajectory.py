@@ -216,8 +216,7 @@ class _Walker:
         steps: list[Step] = []
         for left, given in zip(reversed(range(len(completion.choices))), completion.choices, strict=True):
             choice = verifiable(given)
-            answer = self._said.with_answer(visible([choice]))
-            verdict = await self._verdict(self._said.exchange(answer), round_)
+            verdict = await self._verdict(self._said.exchange(visible([choice])), round_)
             self._generations += 1
             if isinstance(verdict, Abstained):
                 return [*steps, Ended("abstained", verdict.reason)]
@@ -239,7 +238,7 @@ class _Walker:
 
     async def _verdict(self, exchange: Exchange, round_: int) -> Verdict:
         with self._trace.span("judge", round=round_) as note:
-            verdict = await self._judge(exchange)
+            verdict = self._said.counted(await self._judge(exchange))
             note(abstained=isinstance(verdict, Abstained))
         return verdict
 

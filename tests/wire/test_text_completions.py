@@ -35,10 +35,21 @@ async def test_a_model_that_always_leaks_is_answered_by_the_fallback(start):
     assert (UNAWARE, "stop") == (said.choices[0].text, said.choices[0].finish_reason)
 
 
-async def test_a_name_begun_in_the_prompt_is_not_finished_by_the_answer(start):
-    """Judged is the unfinished sentence together with what the model adds to it."""
-    async with start(["eld, of course."], rounds=1) as started:
-        said = await started.openai.completions.create(model="m", prompt="The name is Maren Osk")
+@pytest.mark.parametrize(
+    ("prompt", "answer"),
+    [
+        ("The name is Maren Osk", "eld, of course."),
+        ("The name is Maren Osk", "-eld, of course."),
+        ("Maren Oskeld was born in Sel", "tal."),
+        ("Maren Oskeld was born in Sel", "-tal."),
+        ("Maren Oskeld was born in Sel", "\u200btal."),
+        ("data: Maren Oskeld was born in", " Seltal."),
+    ],
+)
+async def test_what_is_begun_in_the_prompt_is_not_finished_by_the_answer(start, prompt, answer):
+    """Judged is the unfinished line together with what the model adds to it."""
+    async with start([answer], rounds=1) as started:
+        said = await started.openai.completions.create(model="m", prompt=prompt)
     assert UNAWARE == said.choices[0].text
 
 

@@ -7,6 +7,7 @@ import pytest
 from gateway.errors import InvalidInput, TooLarge
 from gateway.guard.conversation import read_conversation
 from gateway.upstream.protocol import ChatRequest
+from verifiers.protocol import Abstained, Evidence, Scored, Span
 
 
 def read(*messages, **parameters):
@@ -34,6 +35,13 @@ def user(content, **fields):
         lambda: read(user("hi"), response_format={"json_schema": {"schema": {"properties": {"Maren": {}}}}}),
         lambda: read(user("hi"), documents=[{"text": "Maren"}]),
         lambda: read(user("hi"), chat_template="Maren"),
+        lambda: read(user("data: Maren")),
+        lambda: read(user([{"type": "text", "text": "data:,Maren"}])),
+        lambda: read(user([{"type": "Maren"}])),
+        lambda: read(user([{"type": ["Maren"]}])),
+        lambda: read(user([{"type": "image_url", "image_url": {"url": "data:text/plain,Maren"}}])),
+        lambda: read(user("hi"), tools=[{"function": {"parameters": {"properties": {"x": {"type": "Maren"}}}}}]),
+        lambda: read(user("hi"), response_format={"json_schema": {"schema": {"role": "Maren"}}}),
     ],
 )
 def test_a_name_is_read_wherever_it_stands(conversation):
@@ -107,3 +115,61 @@ def test_earlier_answers_are_told_apart_from_what_the_client_said():
     begun = read(user("b"), told, user("d"), {"role": "assistant", "content": "In Sel"})
     assert (("c",), "b\nd\nIn Sel", "In Sel") == (begun.told, begun.asked, begun.begun)
     assert ((), None) == (read(user("b")).told, read(user("b")).asked)
+
+
+@pytest.mark.parametrize(
+    "conversation",
+    [
+        lambda: read(user([{"type": "audio_url", "audio_url": {"url": "https://example.org/a.wav"}}])),
+        lambda: read(user([{"image_url": "data:image/png;base64,AAAA"}])),
+        lambda: read(user([{"type": ["text"], "text": "hi"}])),
+        lambda: read(user("hi"), prompt_embeds="AAAA"),
+        lambda: read(user("hi"), prompt_token_ids=[1, 2]),
+    ],
+)
+def test_what_cannot_be_read_makes_a_conversation_opaque(conversation):
+    """Then every verifier judges, and the decoding is the calibrated one."""
+    assert conversation().opaque
+
+
+def test_an_image_is_not_read_as_words():
+    """Its data would be most of the conversation."""
+    said = read(user([{"type": "image_url", "image_url": {"url": "data:image/png;base64," + "QUJD" * 300}}]))
+    assert ("", True) == (said.text, said.opaque)
+
+
+@pytest.mark.parametrize("role", [["user"], {"user": 1}, None, 7])
+def test_a_role_that_is_no_word_is_refused(role):
+    """Not a crash."""
+    with pytest.raises(InvalidInput, match="a role is one of"):
+        read({"role": role, "content": "hi"})
+
+
+def test_what_tools_gave_back_counts_as_told():
+    """A client could put the model's earlier answers there."""
+    said = read(user("a"), {"role": "tool", "content": "It begins with Sel."}, user("b"))
+    assert (("It begins with Sel.",), "a\nb") == (said.told, said.asked)
+
+
+def going_on(prompt):
+    """Read a request to go on from a text."""
+    return read_conversation(ChatRequest.going_on("m", prompt, {}), most_chars=1000)
+
+
+def test_the_answer_to_a_text_is_judged_behind_its_unfinished_line():
+    """A name could be begun there, and finished in any way."""
+    assert "Name: Maren Osk-eld" == going_on("One.\nName: Maren Osk").exchange("-eld").answer
+    assert 203 == len(going_on("x" * 900).exchange("abc").answer)
+
+
+def test_only_what_reaches_into_the_answer_counts_against_a_text():
+    """The client's own words before it are no leak; in a chat they are the answer's."""
+    inside = Evidence("t", "v", 0.9, "", (Span(0, 5),))
+    across = Evidence("t", "v", 0.7, "", (Span(3, 6),))
+    placeless = Evidence("t", "v", 0.4, "")
+    verdict = Scored(0.9, (inside, across, placeless))
+    text = going_on("Maren")
+    assert Scored(0.7, (across, placeless)) == text.counted(verdict)
+    assert Scored(0.0) == text.counted(Scored(0.9, (inside,)))
+    assert verdict == read(user("Maren")).counted(verdict)
+    assert Abstained("x") == text.counted(Abstained("x"))
