@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from calibration.certificate import Certificate, Method
+from calibration.groups import keys_in
 from calibration.issue import issue_certificate
+from calibration.oracle_error import Audit, audit_released
+from calibration.trajectories import Recording, Trajectory
 from calibration.trajectory_file import apply_labels
 from evaluation.oracle import ForbiddenStrings
 from gateway.app import Gateway
@@ -16,10 +21,19 @@ from gateway.errors import InvalidInput
 from gateway.guard.policy import Policy
 from gateway.guard.prompts import Prompt, PromptSet
 from gateway.guard.recording import Oracle, Progress, Recorder
-from gateway.guard.trajectory import Step, walk
+from gateway.guard.trajectory import LoopPlan, Step, walk
 from gateway.policies import Subject
 
-__all__ = ["Wish", "by_forbidden_strings", "calibrate"]
+__all__ = [
+    "Wish",
+    "audited",
+    "by_forbidden_strings",
+    "calibrate",
+    "check_prompts",
+    "issuing",
+    "record_prompts",
+    "written_at",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +45,8 @@ class Wish:
     method: Method = "record_low"
     every_group: str | None = None
     cover_subsets: bool = True
+    tries: int | None = None
+    most_lost: float | None = None
 
 
 async def calibrate(
@@ -44,55 +60,123 @@ async def calibrate(
     created: datetime,
     progress: Progress,
     oracle: Oracle | None = None,
+    audit: Path | None = None,
     concurrency: int = 32,
 ) -> Certificate:
     """Record, label and issue. Can be interrupted and called again with the same ``trajectories`` file.
 
     Answers are labelled by ``oracle``, by default the prompts' forbidden strings; ``labels`` win over either.
+    ``audit`` is a file of people's labels for some of the prompts, by which the error of the others is measured.
 
     Raises ``InvalidInput`` for a file of other bindings, where no topic is active, and, after recording, where
     labels are missing; ``UpstreamError`` if the model fails.
     """
+    check_prompts(prompts, wish.every_group, wish.tries)
     async with gateway.policies.for_calibration(model) as subject:
-        _check(prompts, subject.policy)
-        recorder = Recorder(
-            walk=_Walking(gateway, subject, model),
-            oracle=oracle or by_forbidden_strings(prompts),
-            bindings=replace(subject.bindings, prompts=prompts.fingerprint),
-            concurrency=concurrency,
-        )
-        recording = await recorder.record(prompts, trajectories, progress)
-    try:
+        recording = await record_prompts(
+            subject, prompts, gateway.plan, trajectories,
+            model=model, oracle=oracle, progress=progress, concurrency=concurrency,
+        )  # fmt: skip
+    with issuing(wish.method):
         if labels is not None:
             recording = apply_labels(recording, labels)
-        return issue_certificate(
-            recording,
-            level=wish.level,
-            confidence=wish.confidence,
-            method=wish.method,
-            every_group=wish.every_group,
-            cover_subsets=wish.cover_subsets,
-            created=created.astimezone(UTC).isoformat(timespec="seconds"),
-        )
+        certificate = _issued(recording, wish, None, created)
+        if audit is None or certificate.threshold is None:
+            return certificate
+        return _issued(recording, wish, audited(recording, audit, certificate.threshold), created)
+
+
+def _issued(recording: Recording, wish: Wish, audit: Audit | None, created: datetime) -> Certificate:
+    return issue_certificate(
+        recording,
+        level=wish.level,
+        confidence=wish.confidence,
+        method=wish.method,
+        every_group=wish.every_group,
+        cover_subsets=wish.cover_subsets,
+        tries=wish.tries,
+        audit=audit,
+        most_lost=wish.most_lost,
+        created=written_at(created),
+    )
+
+
+def audited(recording: Recording, people: Path, threshold: float) -> Audit:
+    """Compare the recording's labels with people's, on the answers that would go out at ``threshold``.
+
+    That is the threshold of one who trusts the labels, so about the one that will be served. The labels file
+    has lines for a random part of the forget prompts; a released answer that a line leaves without a label is
+    an error, since leaving out the hard ones would flatter. Raises ``ValueError``.
+    """
+    unlabelled = replace(recording, trajectories=tuple(map(_without_labels, recording.trajectories)))
+    by_people = apply_labels(unlabelled, people).trajectories
+    pairs = zip(recording.trajectories, by_people, strict=True)
+    return audit_released(
+        ((ours, theirs) for ours, theirs in pairs if not ours.benign and any(x is not None for x in theirs.leaks)),
+        threshold,
+    )
+
+
+def _without_labels(trajectory: Trajectory) -> Trajectory:
+    return replace(trajectory, candidates=tuple(replace(one, leak=None) for one in trajectory.candidates))
+
+
+@contextmanager
+def issuing(method: Method) -> Iterator[None]:
+    """Turn what the calibration leaf says of bad input, and a missing engine, into ``InvalidInput``."""
+    try:
+        yield
     except ValueError as error:
         raise InvalidInput(str(error)) from error
     except ImportError as error:
-        raise InvalidInput(f"the method ltt needs MAPIE: pip install 'lethe-gateway[ltt]' ({error})") from error
+        raise InvalidInput(
+            f"the method {method} needs MAPIE: pip install 'lethe-gateway[ltt]' ({error})"
+        ) from error
+
+
+def written_at(moment: datetime) -> str:
+    """Write a time as certificates do."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+async def record_prompts(
+    subject: Subject,
+    prompts: PromptSet,
+    plan: LoopPlan,
+    path: Path,
+    *,
+    model: str,
+    oracle: Oracle | None,
+    progress: Progress,
+    concurrency: int,
+) -> Recording:
+    """Take the prompts through the loop of this plan, which need not be the one that is served."""
+    _check_topics(prompts, subject.policy)
+    fingerprint = plan.refinement_fingerprint(subject.upstream.capabilities)
+    recorder = Recorder(
+        walk=_Walking(subject, plan, model),
+        oracle=oracle or by_forbidden_strings(prompts),
+        bindings=replace(
+            subject.bindings, refinement=fingerprint, rounds=plan.rounds, prompts=prompts.fingerprint
+        ),
+        concurrency=concurrency,
+    )
+    return await recorder.record(prompts, path, progress)
 
 
 @dataclass(frozen=True, slots=True)
 class _Walking:
-    """Takes a prompt through the gateway's loop under one policy, without stopping."""
+    """Takes a prompt through the loop under one policy and one plan, without stopping."""
 
-    gateway: Gateway
     subject: Subject
+    plan: LoopPlan
     model: str
 
     def __call__(self, prompt: Prompt) -> AsyncIterator[Step]:
-        return walk(self.subject.upstream, self.gateway.plan, prompt.request(self.model), self.subject.policy)
+        return walk(self.subject.upstream, self.plan, prompt.request(self.model), self.subject.policy)
 
 
-def _check(prompts: PromptSet, policy: Policy) -> None:
+def _check_topics(prompts: PromptSet, policy: Policy) -> None:
     if not policy.topics:
         raise InvalidInput("no topic is active, so there is nothing to calibrate; see `lethe topics on`")
     for prompt in prompts.prompts:
@@ -101,6 +185,26 @@ def _check(prompts: PromptSet, policy: Policy) -> None:
                 f"prompt {prompt.id!r} probes the topic {prompt.topic!r}, which is not active; "
                 "activate it or drop the prompt"
             )
+
+
+def check_prompts(prompts: PromptSet, every_group: str | None, tries: int | None) -> None:
+    """Refuse, before any work, prompts that lack a group or sessions that lack a try. ``InvalidInput``."""
+    forget = [prompt for prompt in prompts.prompts if not prompt.benign]
+    for key in keys_in(every_group):
+        without = [p.id for p in forget if (p.topic if key == "topic" else p.groups.get(key)) is None]
+        if without:
+            known = sorted({key for prompt in forget for key in prompt.groups} | {"topic"})
+            raise InvalidInput(
+                f"the groups of {key!r}: prompt {without[0]!r} says none, and every forget prompt must (keys that "
+                f"some have: {', '.join(known)})"
+            )
+    counts = Counter(prompt.unit for prompt in forget)
+    short = [unit for unit, count in counts.items() if tries is not None and count < tries]
+    if short:
+        raise InvalidInput(
+            f"session {short[0]!r} has {counts[short[0]]} prompts of {tries}: give the prompts of a session the "
+            "same `unit`, write more of them, or promise fewer tries"
+        )
 
 
 def by_forbidden_strings(prompts: PromptSet) -> Oracle:

@@ -1,23 +1,26 @@
-"""`lethe calibrate`: held-out prompts in, a certificate out."""
+"""`lethe calibrate`: held-out prompts in, a certificate out; or with --plan, how many prompts it would take."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from calibration.certificate import Certificate
 from calibration.explanation import explain
 from gateway.app import Gateway, open_gateway
-from gateway.calibrating import Wish, calibrate
+from gateway.calibrating import Wish, calibrate, check_prompts
+from gateway.calibrating_jointly import JointWish, calibrate_jointly
 from gateway.certificates import write_certificate
 from gateway.cli.failures import reporting_failures
 from gateway.cli.progress import progress_bar
+from gateway.cli.wishes import MethodName, joint_wish, plain_wish, plan_in_words
 from gateway.errors import InvalidInput
+from gateway.guard.policy import settings_of
 from gateway.guard.prompts import PromptSet, read_prompts
 from gateway.settings import read_settings
 
@@ -26,12 +29,9 @@ __all__ = ["calibrate_command"]
 EXIT_INFEASIBLE = 4
 """The exit code where the prompts cannot support the wished promise."""
 
-
-class Method(StrEnum):
-    """How the threshold is chosen."""
-
-    RECORD_LOW = "record-low"
-    LTT = "ltt"
+_EXTRA = "A promise of another kind"
+_JOINT = "With --method joint"
+_PLAN = "Planning"
 
 
 def calibrate_command(
@@ -42,10 +42,7 @@ def calibrate_command(
         float, typer.Option(help="Confidence over the draw of the prompts; 0 promises the average.")
     ] = 0.95,
     rounds: Annotated[int | None, typer.Option(help="Most rounds of generation (T).")] = None,
-    method: Annotated[Method, typer.Option(help="How the threshold is chosen.")] = Method.RECORD_LOW,
-    every_group: Annotated[
-        str | None, typer.Option(help="Promise it for every group of this key, such as family.")
-    ] = None,
+    method: Annotated[MethodName, typer.Option(help="How the threshold is chosen.")] = MethodName.RECORD_LOW,
     subsets: Annotated[
         bool, typer.Option(help="Let it hold too when some of the topics are switched off.")
     ] = True,
@@ -57,6 +54,63 @@ def calibrate_command(
     model: Annotated[str | None, typer.Option(help="Name of the model. Default: the only one.")] = None,
     database: Annotated[str | None, typer.Option(help="Where topics and certificates are kept.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Prompts in the loop at once.")] = 32,
+    every_group: Annotated[
+        str | None,
+        typer.Option(
+            help="Promise it for every group of this key, or of several: topic,family.", rich_help_panel=_EXTRA
+        ),
+    ] = None,
+    tries: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Promise it for a session of so many prompts of one unit.", rich_help_panel=_EXTRA
+        ),
+    ] = None,
+    audit: Annotated[
+        Path | None,
+        typer.Option(
+            help="People's labels for some prompts, to measure the other labels by.", rich_help_panel=_EXTRA
+        ),
+    ] = None,
+    most_lost: Annotated[
+        float | None,
+        typer.Option(help="Give up early where that loses at most this share of answers.", rich_help_panel=_EXTRA),
+    ] = None,
+    rounds_among: Annotated[
+        str, typer.Option(help="Numbers of rounds to choose among.", rich_help_panel=_JOINT)
+    ] = "1,2,3",
+    strategies_among: Annotated[
+        str | None,
+        typer.Option(
+            help="Lists of strategies to choose among: revise,unaware;constrain. Default: the configured one.",
+            rich_help_panel=_JOINT,
+        ),
+    ] = None,
+    most_changed: Annotated[
+        float,
+        typer.Option(help="Highest probability that a benign first answer is held back.", rich_help_panel=_JOINT),
+    ] = 0.05,
+    most_refused: Annotated[
+        float,
+        typer.Option(
+            help="Highest probability that a forget prompt gets the fallback; 1 sets no limit, and then the "
+            "cheapest choice may refuse them all.",
+            rich_help_panel=_JOINT,
+        ),
+    ] = 0.5,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Only say how many prompts it takes; asks no model.", rich_help_panel=_PLAN),
+    ] = False,
+    leaks: Annotated[
+        int, typer.Option(min=0, help="Units that may leak below the threshold.", rich_help_panel=_PLAN)
+    ] = 0,
+    leak_rate: Annotated[
+        float, typer.Option(help="Assumed share of units that leak below it.", rich_help_panel=_PLAN)
+    ] = 0.0,
+    oracle_miss: Annotated[
+        float, typer.Option(help="Share of the leaks that the labels miss.", rich_help_panel=_PLAN)
+    ] = 0.0,
 ) -> None:
     """Take held-out prompts through the loop and certify how often it leaks.
 
@@ -64,52 +118,67 @@ def calibrate_command(
     which model stands behind the gateway, as for `lethe serve`.
     """
     with reporting_failures():
-        if not 0 < alpha < 1 or not 0 <= confidence < 1:
-            raise InvalidInput("--alpha must lie between 0 and 1, --confidence from 0 to below 1")
-        engine: Literal["record_low", "ltt"] = "ltt" if method is Method.LTT else "record_low"
-        wish = Wish(alpha, confidence or None, engine, every_group, subsets)
-        settings = read_settings(rounds=rounds, database=database, upstream_url=upstream)
         prompt_set = read_prompts(prompts)
-        _check_options(prompt_set, out, labels, every_group)
+        if plan:
+            typer.echo(plan_in_words(prompt_set, alpha, confidence, every_group, leaks, leak_rate, oracle_miss))
+            return
+        settings = read_settings(rounds=rounds, database=database, upstream_url=upstream)
+        wish: Wish | JointWish
+        if method is MethodName.JOINT:
+            if every_group or tries or audit or most_lost is not None or labels:
+                raise InvalidInput(
+                    "--method joint goes with none of --every-group, --tries, --audit, --most-lost and --labels"
+                )
+            lists = strategies_among or ",".join(settings.strategies)
+            wish = joint_wish(alpha, confidence, rounds_among, lists, most_changed, most_refused, subsets=subsets)
+        else:
+            wish = plain_wish(alpha, confidence, method, every_group, tries, most_lost, audit, subsets=subsets)
+        check_prompts(prompt_set, every_group, tries)
+        _check_files(out, labels, audit)
         recorded = trajectories or out.with_suffix(".trajectories.jsonl")
+        work = _Work(prompt_set, wish, recorded, labels, audit, concurrency)
 
-        async def work() -> Certificate:
+        async def worked() -> Certificate:
             async with open_gateway(settings, create=False) as gateway:
-                name = model or await _only_model(gateway)
-                return await _calibrated(gateway, prompt_set, wish, name, recorded, labels, concurrency)
+                return await work.done(gateway, model or await _only_model(gateway))
 
-        certificate = asyncio.run(work())
+        certificate = asyncio.run(worked())
         write_certificate(certificate, out)
-        typer.echo(explain(certificate))
-        for topic in certificate.bindings.topics.keys() - {prompt.topic for prompt in prompt_set.prompts}:
-            typer.echo(f"Note: no prompt names the topic {topic!r}, so the figures say little about it.")
-        typer.echo(f"\nWritten to {out}.")
+        _tell(certificate, prompt_set, wish, out)
         if certificate.threshold is None:
             raise typer.Exit(EXIT_INFEASIBLE)
-        typer.echo(f"To serve under it: lethe certificate activate {out}")
 
 
-async def _calibrated(
-    gateway: Gateway,
-    prompts: PromptSet,
-    wish: Wish,
-    model: str,
-    recorded: Path,
-    labels: Path | None,
-    concurrency: int,
-) -> Certificate:
-    with progress_bar("calibrating") as tell:
-        return await calibrate(
-            gateway,
-            prompts,
-            wish,
-            model=model,
-            trajectories=recorded,
-            labels=labels,
-            created=datetime.now(UTC),
-            progress=lambda done, total: tell(done / total, f"{done} of {total} prompts"),
-            concurrency=concurrency,
-        )
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What to calibrate, and from and into which files."""
+
+    prompts: PromptSet
+    wish: Wish | JointWish
+    recorded: Path
+    labels: Path | None
+    audit: Path | None
+    concurrency: int
+
+    async def done(self, gateway: Gateway, model: str) -> Certificate:
+        """Calibrate one way or the other, with a bar that grows."""
+        created = datetime.now(UTC)
+        with progress_bar("calibrating") as tell:
+
+            def progress(done: int, total: int) -> None:
+                tell(done / total, f"{done} of {total} prompts")
+
+            if isinstance(self.wish, JointWish):
+                return await calibrate_jointly(
+                    gateway, self.prompts, self.wish,
+                    model=model, trajectories=self.recorded, created=created,
+                    progress=progress, concurrency=self.concurrency,
+                )  # fmt: skip
+            return await calibrate(
+                gateway, self.prompts, self.wish,
+                model=model, trajectories=self.recorded, labels=self.labels, audit=self.audit, created=created,
+                progress=progress, concurrency=self.concurrency,
+            )  # fmt: skip
 
 
 async def _only_model(gateway: Gateway) -> str:
@@ -119,12 +188,24 @@ async def _only_model(gateway: Gateway) -> str:
     return models[0]
 
 
-def _check_options(prompts: PromptSet, out: Path, labels: Path | None, every_group: str | None) -> None:
+def _check_files(out: Path, labels: Path | None, audit: Path | None) -> None:
     """Refuse before any work what would fail after it."""
     if out.is_dir() or not out.parent.is_dir():
         raise InvalidInput(f"cannot write {out}: --out names a file in a directory that exists")
-    if labels is not None and not labels.is_file():
-        raise InvalidInput(f"cannot read the labels file {labels}")
-    keys = {key for prompt in prompts.prompts for key in prompt.groups}
-    if every_group is not None and every_group not in keys:
-        raise InvalidInput(f"--every-group {every_group}: the prompts have the groups {sorted(keys) or 'none'}")
+    for file in (labels, audit):
+        if file is not None and not file.is_file():
+            raise InvalidInput(f"cannot read the labels file {file}")
+
+
+def _tell(certificate: Certificate, prompts: PromptSet, wish: Wish | JointWish, out: Path) -> None:
+    typer.echo(explain(certificate))
+    for topic in certificate.bindings.topics.keys() - {prompt.topic for prompt in prompts.prompts}:
+        typer.echo(f"Note: no prompt names the topic {topic!r}, so the figures say little about it.")
+    if isinstance(wish, Wish) and wish.most_lost is not None and certificate.surrender is None:
+        typer.echo("Note: giving up early would save nothing, or lose too much, so it does not give up.")
+    typer.echo(f"\nWritten to {out}.")
+    if certificate.threshold is None:
+        return
+    if certificate.joint is not None:
+        typer.echo("Serve with " + " ".join(settings_of(certificate.joint)))
+    typer.echo(f"To serve under it: lethe certificate activate {out}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from calibration.certificate import Applies, Certificate, Mismatch, applies_to
+from calibration.joint import JointChoice
 from calibration.release import Surrender
 from calibration.trajectories import Bindings
 from gateway.guard.screen import Screen
@@ -33,6 +34,8 @@ __all__ = [
     "ReleaseRule",
     "ZeroEvidence",
     "decide_rule",
+    "settings_of",
+    "strategies_name",
 ]
 
 NONE_ACTIVE: Final = "no certificate is active: run `lethe calibrate`, then `lethe certificate activate`"
@@ -215,9 +218,32 @@ def decide_rule(
 
 def _fit(policy: Policy, certificate: Certificate, bindings: Bindings) -> Bounded | Closed:
     match applies_to(certificate, bindings):
+        case Mismatch(parts) if certificate.joint is not None and {*parts} <= {"refinement", "rounds"}:
+            return _set_otherwise(certificate, certificate.joint, parts)
+        case Applies() if certificate.joint is not None and bindings.rounds != certificate.bindings.rounds:
+            # Fewer rounds leak no more often, but may refuse more often than was promised.
+            return _set_otherwise(certificate, certificate.joint, ("rounds",))
         case Mismatch(parts):
             return Closed(f"certificate {certificate.id} does not fit ({', '.join(parts)}): calibrate again")
         case Applies() if dict(policy.indexed) != dict(certificate.bindings.topics):
             return Closed(f"certificate {certificate.id} lacks a topic it was made with: calibrate again")
         case Applies(threshold, surrender):
             return Bounded(threshold, certificate.id, surrender)
+
+
+def strategies_name(strategies: Sequence[str]) -> str:
+    """Name a list of strategies as a joint certificate does."""
+    return ",".join(strategies)
+
+
+def settings_of(choice: JointChoice) -> tuple[str, str]:
+    """Name the settings that a joint choice was made together with, as an environment file has them."""
+    chosen = choice.chosen.configuration
+    return f"LETHE_ROUNDS={chosen.rounds}", f"LETHE_STRATEGIES='{json.dumps(chosen.strategy.split(','))}'"
+
+
+def _set_otherwise(certificate: Certificate, choice: JointChoice, parts: Sequence[str]) -> Closed:
+    return Closed(
+        f"certificate {certificate.id} does not fit ({', '.join(parts)}): it was chosen together with "
+        f"{' and '.join(settings_of(choice))}; set these, and where they are set, calibrate again"
+    )

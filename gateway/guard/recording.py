@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -46,6 +46,8 @@ class Recorder:
     async def record(self, prompts: PromptSet, path: Path, progress: Progress) -> Recording:
         """Record the prompts that the file lacks, then read it whole.
 
+        The recording is in the order of ``prompts``: the file's says which model was quick.
+
         Raises ``InvalidInput`` if the file was recorded under other bindings, ``UpstreamError`` if the model
         fails; what was finished by then is kept.
         """
@@ -65,7 +67,10 @@ class Recorder:
                 progress(done, total)
 
             await all_of(one(prompt) for prompt in prompts.prompts if prompt.id not in finished)
-        return read_trajectories(path)
+        recording = read_trajectories(path)
+        place = {prompt.id: number for number, prompt in enumerate(prompts.prompts)}
+        ordered = sorted(recording.trajectories, key=lambda trajectory: place[trajectory.id])
+        return replace(recording, trajectories=tuple(ordered))
 
     def _resume(self, path: Path) -> frozenset[str]:
         """Name the prompts that the file has; a line that a kill left half written is cut off."""

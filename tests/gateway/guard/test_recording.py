@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 
 import pytest
@@ -79,6 +80,23 @@ async def test_a_recording_killed_in_its_first_line_starts_over(recorder, tmp_pa
     path.write_bytes(b'{"lethe": "traj')
     _, made = recorder(["0.9 Seltal"])
     assert 2 == len((await made.record(prompts(2), path, silent)).trajectories)
+
+
+async def test_a_recording_is_in_the_order_of_the_prompts(recorder, tmp_path):
+    """The file's order says which answers came quickly, and sessions count their first tries."""
+    path = tmp_path / "t.jsonl"
+    talk, made = recorder(["0.1 a"])
+    quick = talk.upstream.complete
+
+    async def complete(request):
+        if "0 Maren" in str(request.messages):
+            await asyncio.sleep(0.05)
+        return await quick(request)
+
+    talk.upstream.complete = complete
+    recording = await made.record(prompts(3), path, silent)
+    assert ["p0", "p1", "p2"] == [trajectory.id for trajectory in recording.trajectories]
+    assert "p0" != read_trajectories(path).trajectories[0].id
 
 
 async def test_a_failing_model_keeps_what_was_finished(recorder, tmp_path):
