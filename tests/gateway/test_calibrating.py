@@ -160,8 +160,9 @@ JOINT = JointWish(Limits(0.1, 0.1, 0.5), 0.9, (1, 2), (("revise",), ("unaware", 
 
 
 async def test_threshold_rounds_and_strategies_are_chosen_together(desk, tmp_path):
-    """One recording a list; a single round would refuse what the second answers."""
-    made = await desk.certificate([*questions(90, "late"), *benign(60)], JOINT)
+    """One recording a list, however many rounds are served now; one alone would refuse what the second answers."""
+    async with desk.gateway(rounds=1) as gateway:
+        made = await desk.certificate([*questions(90, "late"), *benign(60)], JOINT, gateway)
     chosen = made.joint.chosen.configuration
     assert (2, "joint", (), True) == (chosen.rounds, made.method, verify(made), chosen.strategy in explain(made))
     assert [True, True] == [recording_path(tmp_path / "t.jsonl", one).is_file() for one in JOINT.strategies]
