@@ -12,6 +12,7 @@ from pydantic import SecretStr
 import gateway
 from gateway.clients import ANYONE, Client
 from gateway.errors import InvalidInput, LetheError
+from gateway.guard.embeddings import Embedded, Refused, embedded
 from gateway.guard.loop import Guard, Outcome, Released
 from gateway.guard.outcomes import measurements
 from gateway.guard.policy import Bounded, Closed, Open, ReleaseRule, ZeroEvidence
@@ -19,6 +20,8 @@ from gateway.guard.trajectory import LoopPlan
 from gateway.http.admin import CertificateState, admin_router
 from gateway.http.answers import answers_router
 from gateway.http.clients import client_check, present_client
+from gateway.http.documented import ADMIN, ANSWERING, LISTING, METERED, failures
+from gateway.http.embeddings import embeddings_router
 from gateway.http.health import health_router
 from gateway.http.metrics import metrics_router
 from gateway.http.middleware import BodyLimit, RequestId
@@ -33,7 +36,7 @@ from gateway.store.records import Fallback, Place
 from gateway.store.store import Store
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.trace import Trace, together
-from gateway.upstream.protocol import ChatRequest, Upstream
+from gateway.upstream.protocol import ChatRequest, EmbeddingRequest, Upstream
 from gateway.upstream.routing import Opener, Routing
 
 __all__ = ["Gateway", "create_app", "loop_plan", "open_gateway"]
@@ -62,6 +65,23 @@ class Gateway:
             note(**measurements(outcome))
             self._tell(outcome, served, client)
         return outcome
+
+    async def embed(self, request: EmbeddingRequest, client: Client = ANYONE) -> Embedded:
+        """Embed under the policy of this moment, by the client's backend if its key has one."""
+        pinned = client.backend is not None
+        async with self.policies.serving(client.backend or request.model, pinned=pinned) as served:
+            screen = served.policy.screen if self.settings.embeddings == "refuse" else None
+            made = await embedded(served.upstream, request, screen, most_chars=self.plan.most_prompt_chars)
+        self.report(
+            "embedded",
+            {
+                "outcome": made.reason if isinstance(made, Refused) else "released",
+                "inputs": len(request.inputs),
+                "revision": served.policy.revision,
+                "key": client.key,
+            },
+        )
+        return made
 
     def _tell(self, outcome: Outcome, served: Served, client: Client) -> None:
         self.metrics.policy(
@@ -152,7 +172,12 @@ async def open_gateway(
         )
         metrics = Metrics()
         trace = together(metrics, stack.enter_context(_exporting())) if settings.otel else metrics
-        guard = Guard(plan, Fallback(settings.fallback, settings.fallback_text), trace)
+        guard = Guard(
+            plan,
+            Fallback(settings.fallback, settings.fallback_text),
+            trace,
+            finish=settings.fallback_finish_reason,
+        )
         yield Gateway(settings, routing, store, policies, guard, plan, report, metrics, trace)
 
 
@@ -176,20 +201,28 @@ def create_app(parts: Gateway) -> FastAPI:
     async def ask(request: ChatRequest) -> Outcome:
         return await parts.ask(request, present_client())
 
+    async def embed(request: EmbeddingRequest) -> Embedded:
+        return await parts.embed(request, present_client())
+
     app.include_router(
         answers_router(ask, keep_alive_s=settings.keep_alive_s, disclosed=settings.disclose),
         dependencies=client,
+        responses=failures(ANSWERING),
     )
-    app.include_router(models_router(parts.models), dependencies=client)
+    app.include_router(embeddings_router(embed), dependencies=client, responses=failures(ANSWERING))
+    app.include_router(models_router(parts.models), dependencies=client, responses=failures(LISTING))
     app.include_router(health_router(parts.readiness, parts.upstream.problems))
-    app.include_router(metrics_router(parts.metrics, key=_secret(settings.metrics_key)))
+    app.include_router(
+        metrics_router(parts.metrics, key=_secret(settings.metrics_key)), responses=failures(METERED)
+    )
     app.include_router(
         admin_router(
             parts.store,
             admin_key=_secret(settings.admin_key),
             certificate_states=parts.certificate_states,
             problems=parts.upstream.problems,
-        )
+        ),
+        responses=failures(ADMIN),
     )
     install_problem_handlers(app, parts.report)
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)

@@ -10,6 +10,7 @@
     ├── NotFound                 404
     ├── Conflict                 409
     ├── TooLarge                 413
+    ├── WrongContentType         415
     ├── StoreError               503  the database cannot be read or written
     └── UpstreamError            502  no answer could be had
         ├── UpstreamUnreachable  502
@@ -39,6 +40,7 @@ __all__ = [
     "UpstreamRejected",
     "UpstreamTimeout",
     "UpstreamUnreachable",
+    "WrongContentType",
 ]
 
 Phase: TypeAlias = Literal["connect", "read", "write", "pool"]
@@ -108,6 +110,14 @@ class TooLarge(LetheError):
     status = 413
     kind = "invalid_request_error"
     code = "request_too_large"
+
+
+class WrongContentType(LetheError):
+    """The body says that it is something else than JSON."""
+
+    status = 415
+    kind = "invalid_request_error"
+    code = "unsupported_content_type"
 
 
 class StoreError(LetheError):

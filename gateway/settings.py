@@ -147,6 +147,16 @@ class Settings(BaseSettings):
         "unaware", description="Style of the fallback where no topic's own applies."
     )
     fallback_text: str | None = Field(None, description="The text of the style `custom`.")
+    fallback_finish_reason: Literal["stop", "content_filter"] = Field(
+        "stop",
+        description="How the fallback ends: `stop` as any answer; `content_filter` as a refusal, so that clients "
+        "can tell that an answer was withheld, and so which questions are about a topic.",
+    )
+    embeddings: Literal["refuse", "allow"] = Field(
+        "refuse",
+        description="What /v1/embeddings does with texts that touch an active topic. `refuse` also refuses inputs "
+        "of tokens while a topic is active, since they cannot be read.",
+    )
     disclose: bool = Field(
         False,
         description="Tell clients in the field `lethe` what the loop did, and so what is forgotten.",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from gateway.store.records import Fallback
 from gateway.upstream.protocol import Choice
 
-__all__ = ["REFUSE", "UNAWARE", "fallback_choice", "fallback_text"]
+__all__ = ["REFUSE", "UNAWARE", "FallbackFinish", "fallback_choice", "fallback_text"]
+
+FallbackFinish: TypeAlias = Literal["stop", "content_filter"]
+"""How a fallback ends: as any answer, or so that a client's code can tell that something was withheld."""
 
 UNAWARE: Final = "I don't have information about that."
 REFUSE: Final = "I'm sorry, but I can't help with that."
@@ -24,9 +27,15 @@ def fallback_text(fallback: Fallback) -> str:
             return fallback.text or UNAWARE
 
 
-def fallback_choice(text: str, most_tokens: int | None = None) -> Choice:
-    """Shape the fallback as an ordinary answer: no special case for a client's code, no longer than asked."""
+def fallback_choice(text: str, most_tokens: int | None = None, finish: FallbackFinish = "stop") -> Choice:
+    """Shape the fallback as an ordinary answer: no special case for a client's code, no longer than asked.
+
+    With ``content_filter`` it is a refusal instead, as the model's own would be, and says so.
+    """
     words = text.split(" ")
+    if finish == "content_filter":
+        refusal = text if most_tokens is None else " ".join(words[:most_tokens])
+        return Choice({"role": "assistant", "content": None, "refusal": refusal}, "content_filter")
     if most_tokens is not None and len(words) > most_tokens:
         cut = " ".join(words[:most_tokens])
         return Choice(message={"role": "assistant", "content": cut}, finish_reason="length")

@@ -11,7 +11,8 @@ from typing import Final, Literal, TypeAlias
 
 from calibration.release import Surrender, gives_up, passes
 from gateway.errors import UpstreamTimeout
-from gateway.guard.fallback import fallback_choice, fallback_text
+from gateway.guard.channels import visible
+from gateway.guard.fallback import FallbackFinish, fallback_choice, fallback_text
 from gateway.guard.policy import Bounded, Closed, Open, Policy, ReleaseRule, ZeroEvidence
 from gateway.guard.together import all_of
 from gateway.guard.trajectory import Candidate, Ended, LoopPlan, generated, walk
@@ -67,8 +68,16 @@ Outcome: TypeAlias = Released | FellBack
 class Guard:
     """Answers requests so that nothing goes out which the release rule does not pass."""
 
-    def __init__(self, plan: LoopPlan, default_fallback: Fallback, trace: Trace = UNTRACED) -> None:
+    def __init__(
+        self,
+        plan: LoopPlan,
+        default_fallback: Fallback,
+        trace: Trace = UNTRACED,
+        *,
+        finish: FallbackFinish = "stop",
+    ) -> None:
         self._plan = plan
+        self._finish = finish
         self._default_fallback = default_fallback
         self._trace = trace
 
@@ -145,8 +154,9 @@ class Guard:
         reason: Reason,
         detail: str,
     ) -> FellBack:
-        choice = fallback_choice(fallback_text(self._fallback_for(policy, last)), _most_tokens(request))
-        written = len(str(choice.message["content"]).split())
+        text = fallback_text(self._fallback_for(policy, last))
+        choice = fallback_choice(text, _most_tokens(request), self._finish)
+        written = len(visible([choice]).split())
         spent = last.usage_total if last else Usage()
         prompt_tokens = last.usage.prompt_tokens if last else _words(request)
         return FellBack(

@@ -13,10 +13,12 @@ from fastapi.responses import StreamingResponse
 from gateway.errors import LetheError
 from gateway.guard.loop import Outcome
 from gateway.guard.together import all_of
+from gateway.http.bodies import json_body
 from gateway.http.dialects.chat import CHAT
 from gateway.http.dialects.completions import COMPLETIONS
 from gateway.http.dialects.dialect import Asked, Dialect
 from gateway.http.dialects.responses import RESPONSES
+from gateway.http.documented import answered
 from gateway.upstream.protocol import ChatRequest
 
 __all__ = ["DIALECTS", "Ask", "answers_router"]
@@ -46,6 +48,7 @@ def answers_router(
             methods=["POST"],
             name=name,
             response_model=None,
+            responses=answered(streams=True),
             openapi_extra=_body_schema(dialect),
         )
     return router
@@ -56,7 +59,7 @@ def _endpoint(
 ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     async def answer(request: Request) -> Response:
         """Answer, streamed where the body asks for it."""
-        asked = dialect.decode(await request.body())
+        asked = dialect.decode(await json_body(request))
         work = asyncio.ensure_future(_all(ask, asked.requests))
         try:
             if asked.stream:

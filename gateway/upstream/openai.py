@@ -21,7 +21,16 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from gateway.upstream.protocol import Capabilities, ChatRequest, Choice, Completion, Usage
+from gateway.upstream.protocol import (
+    Capabilities,
+    ChatRequest,
+    Choice,
+    Completion,
+    EmbeddingRequest,
+    Embeddings,
+    Usage,
+)
+from gateway.upstream.vectors import read_embeddings
 
 __all__ = ["OpenAIUpstream", "Timeouts"]
 
@@ -82,6 +91,11 @@ class OpenAIUpstream:
             body["bad_words"] = [*(own if isinstance(own, list) else ()), *request.banned_words]
         path = "/completions" if request.raw else "/chat/completions"
         return _completion(await self._exchange("POST", path, body), request)
+
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """POST /embeddings."""
+        body = {**request.parameters, "model": request.model, "input": list(request.inputs)}
+        return read_embeddings(await self._exchange("POST", "/embeddings", body), len(request.inputs))
 
     async def models(self) -> tuple[str, ...]:
         """GET /models."""

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from gateway.errors import UpstreamUnreachable
-from gateway.upstream.protocol import Capabilities, ChatRequest, Completion, Upstream
+from gateway.upstream.protocol import (
+    Capabilities,
+    ChatRequest,
+    Completion,
+    EmbeddingRequest,
+    Embeddings,
+    Upstream,
+    embedder,
+)
 
 __all__ = ["Pinned"]
 
@@ -28,11 +38,14 @@ class Pinned:
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Ask for the pinned model; the answer goes by the name that was asked for."""
-        try:
+        with _nameless():
             completion = await self._upstream.complete(replace(request, model=self._model))
-        except UpstreamUnreachable as error:  # whose own words name the default upstream's setting
-            raise UpstreamUnreachable("the model's server cannot be reached or broke off") from error
         return replace(completion, model=request.model)
+
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Ask for the pinned model's embeddings. Raises ``InvalidInput`` where it makes none."""
+        with _nameless():
+            return await embedder(self._upstream).embed(replace(request, model=self._model))
 
     async def models(self) -> tuple[str, ...]:
         """The pinned one."""
@@ -41,3 +54,11 @@ class Pinned:
     async def aclose(self) -> None:
         """Close the upstream."""
         await self._upstream.aclose()
+
+
+@contextmanager
+def _nameless() -> Iterator[None]:
+    try:
+        yield
+    except UpstreamUnreachable as error:  # whose own words name the default upstream's setting
+        raise UpstreamUnreachable("the model's server cannot be reached or broke off") from error

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-__all__ = ["Capabilities", "ChatRequest", "Choice", "Completion", "Message", "Upstream", "Usage"]
+from gateway.errors import InvalidInput
+
+__all__ = [
+    "Capabilities",
+    "ChatRequest",
+    "Choice",
+    "Completion",
+    "Embedder",
+    "EmbeddingRequest",
+    "Embeddings",
+    "Message",
+    "Upstream",
+    "Usage",
+    "embedder",
+]
 
 Message: TypeAlias = Mapping[str, Any]
 """One message of a conversation, as the OpenAI chat dialect writes it."""
@@ -105,3 +119,36 @@ class Upstream(Protocol):
     async def aclose(self) -> None:
         """Release connections, threads and weights."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingRequest:
+    """Texts, or lists of token numbers, to turn into vectors. ``parameters`` are as in ``ChatRequest``."""
+
+    model: str
+    inputs: tuple[str | Sequence[int], ...]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """One vector for each input, in order: numbers, or their bytes in base64 where the client asked for that."""
+
+    vectors: tuple[Sequence[float] | str, ...]
+    prompt_tokens: int = 0
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """What an upstream that makes embeddings can do beside answering. Raises ``UpstreamError``."""
+
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Embed all inputs, or raise."""
+        ...
+
+
+def embedder(upstream: Upstream) -> Embedder:
+    """Take the upstream as one that makes embeddings. Raises ``InvalidInput`` where it makes none."""
+    if not isinstance(upstream, Embedder):
+        raise InvalidInput("model: this model makes no embeddings", param="model")
+    return upstream

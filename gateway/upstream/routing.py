@@ -16,7 +16,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.errors import LetheError, UpstreamUnreachable
-from gateway.upstream.protocol import Capabilities, ChatRequest, Completion, Upstream
+from gateway.upstream.protocol import (
+    Capabilities,
+    ChatRequest,
+    Completion,
+    EmbeddingRequest,
+    Embeddings,
+    Upstream,
+    embedder,
+)
 
 __all__ = ["Fleet", "Opener", "Routing", "Unavailable", "Wanted", "generator_fingerprint"]
 
@@ -62,6 +70,10 @@ class Unavailable:
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Raise ``UpstreamUnreachable``."""
+        raise UpstreamUnreachable("the model is not available; its operator can see why")
+
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Raise ``UpstreamUnreachable``, also while it is being opened: what it can do is not known."""
         raise UpstreamUnreachable("the model is not available; its operator can see why")
 
     async def models(self) -> tuple[str, ...]:
@@ -133,6 +145,11 @@ class Routing(Generic[P]):
         """Ask whoever serves the model now."""
         with self.held(self._fleet) as fleet:
             return await fleet.serving(request.model).complete(request)
+
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Ask whoever serves the model now. Raises ``InvalidInput`` where that makes no embeddings."""
+        with self.held(self._fleet) as fleet:
+            return await embedder(fleet.serving(request.model)).embed(request)
 
     async def models(self) -> tuple[str, ...]:
         """Name the default upstream's models, then the backends, open or not."""

@@ -6,18 +6,18 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import LetheError
 from gateway.guard.loop import Outcome
+from gateway.http.bodies import decoded
 from gateway.http.dialects.dialect import Dialect
 from gateway.http.dialects.encoding import (
     DONE,
     data_failure,
     data_frame,
-    decoded,
     disclosure,
     in_words,
     usage_body,
@@ -25,6 +25,9 @@ from gateway.http.dialects.encoding import (
 from gateway.upstream.protocol import ChatRequest, Choice
 
 __all__ = ["CHAT", "ChatBody"]
+
+_TEXTS: Final = ("reasoning_content", "reasoning", "refusal", "content")
+_TOLD: Final = frozenset({"role", "tool_calls", *_TEXTS})
 
 
 class _Message(BaseModel):
@@ -79,7 +82,8 @@ class _AskedChat:
             for delta in _deltas(choice):
                 piece = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
                 yield data_frame({**head, "choices": [piece], **usage})
-            last = {"index": index, "delta": {}, "logprobs": None, "finish_reason": choice.finish_reason}
+            told = {"logprobs": None, **choice.extras, "finish_reason": choice.finish_reason}
+            last = {"index": index, "delta": {}, **told}
             marks = {"lethe": disclosure(outcomes)} if disclosed else {}
             yield data_frame({**head, "choices": [last], **usage, **marks})
         if self.include_usage:
@@ -112,13 +116,16 @@ def _essence(choice: Choice) -> dict[str, Any]:
 
 
 def _deltas(choice: Choice) -> Iterator[dict[str, Any]]:
-    """Cut a message into deltas: the role, then the texts word by word, then the tool calls."""
-    yield {"role": "assistant", "content": ""}
-    for field in ("reasoning_content", "reasoning", "refusal", "content"):
+    """Cut a message into deltas: the role, the texts word by word, the tool calls; what else it has, whole."""
+    yield {"role": "assistant", "content": "" if isinstance(choice.message.get("content"), str) else None}
+    for field in _TEXTS:
         text = choice.message.get(field)
         if isinstance(text, str):
             for piece in in_words(text):
                 yield {field: piece}
+    rest = {name: said for name, said in choice.message.items() if name not in _TOLD and said is not None}
+    if rest:
+        yield rest
     for position, call in enumerate(choice.message.get("tool_calls") or ()):
         yield {"tool_calls": [{"index": position, **call}]}
 

@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import InvalidInput, LetheError
 from gateway.guard.loop import Outcome
+from gateway.http.bodies import decoded
 from gateway.http.dialects.dialect import Dialect
 from gateway.http.dialects.encoding import (
     DONE,
     data_failure,
     data_frame,
-    decoded,
     disclosure,
     in_words,
     total_usage,
@@ -61,7 +61,7 @@ class _AskedCompletions:
     def body(self, outcomes: Sequence[Outcome], *, disclosed: bool) -> dict[str, Any]:
         """Encode all prompts' choices, in their order."""
         choices = [
-            {"index": index, "text": text, "logprobs": None, "finish_reason": choice.finish_reason}
+            {"index": index, "text": text, "logprobs": None, **choice.extras, **_end(choice)}
             for index, text, choice in self._choices(outcomes)
         ]
         body = {**self._head(), "choices": choices, "usage": usage_body(total_usage(outcomes))}
@@ -75,7 +75,7 @@ class _AskedCompletions:
             for piece in in_words(text):
                 part = {"index": index, "text": piece, "logprobs": None, "finish_reason": None}
                 yield data_frame({**head, "choices": [part], **usage})
-            last = {"index": index, "text": "", "logprobs": None, "finish_reason": choice.finish_reason}
+            last = {"index": index, "text": "", "logprobs": None, **choice.extras, **_end(choice)}
             marks = {"lethe": disclosure(outcomes)} if disclosed else {}
             yield data_frame({**head, "choices": [last], **usage, **marks})
         if self.include_usage:
@@ -93,7 +93,7 @@ class _AskedCompletions:
             for choice in outcome.choices
         )
         for index, (before, choice) in enumerate(each):
-            yield index, before + str(choice.message.get("content") or ""), choice
+            yield index, before + _text(choice), choice
 
     def _head(self) -> dict[str, Any]:
         return {
@@ -110,10 +110,21 @@ def _decode(raw: bytes) -> _AskedCompletions:
         raise InvalidInput("suffix: only text that goes on from a prompt is served", param="suffix")
     if body.best_of is not None and body.best_of != body.n:
         raise InvalidInput("best_of: ask for n choices instead; each is verified", param="best_of")
-    parameters = {key: value for key, value in (body.model_extra or {}).items() if key != "logprobs"}
+    parameters = dict(body.model_extra or {})
+    if body.echo:  # the prompt is put before the answer here, and nobody knows its probabilities
+        parameters.pop("logprobs", None)
     requests = tuple(ChatRequest.going_on(body.model, text, parameters, body.n) for text in _texts(body.prompt))
     include_usage = bool(body.stream_options and body.stream_options.include_usage)
     return _AskedCompletions(requests, body.stream, include_usage, body.echo)
+
+
+def _text(choice: Choice) -> str:
+    """Give the answer's text; this dialect has no place of its own for a refusal."""
+    return str(choice.message.get("content") or choice.message.get("refusal") or "")
+
+
+def _end(choice: Choice) -> dict[str, str]:
+    return {"finish_reason": choice.finish_reason}
 
 
 def _texts(prompt: str | Sequence[Any]) -> list[str]:

@@ -1,38 +1,23 @@
-"""What the dialects share: reading a body, usage, words, ids, frames of a stream. Knows no dialect."""
+"""What the dialects share: usage, words, ids, frames of a stream. Knows no dialect."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import orjson
-from pydantic import BaseModel, ValidationError
 
-from gateway.errors import InvalidInput, LetheError
+from gateway.errors import LetheError
 from gateway.guard.loop import FellBack, Outcome, Released
 from gateway.guard.policy import Bounded, Open
 from gateway.http.problems import problem_body
 from gateway.upstream.protocol import Usage
 
-__all__ = ["DONE", "data_failure", "data_frame", "decoded", "disclosure", "in_words", "total_usage", "usage_body"]
+__all__ = ["DONE", "data_failure", "data_frame", "disclosure", "in_words", "total_usage", "usage_body"]
 
 DONE: Final = b"data: [DONE]\n\n"
 """What ends a stream of chat or text completions."""
-
-_Body = TypeVar("_Body", bound=BaseModel)
-
-
-def decoded(shape: type[_Body], raw: bytes) -> _Body:
-    """Read a body. Raises ``InvalidInput`` naming the field, quoting nothing of it."""
-    try:
-        return shape.model_validate_json(raw)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    if first["type"] == "json_invalid":
-        raise InvalidInput("the body is not valid JSON")
-    param = ".".join(str(part) for part in first["loc"])
-    raise InvalidInput(f"{param or 'the body'}: {first['msg']}", param=param or None)
 
 
 def data_frame(content: Mapping[str, Any]) -> bytes:

@@ -6,20 +6,25 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.errors import LetheError
+from gateway.errors import InvalidInput, LetheError
 from gateway.guard.loop import Outcome
+from gateway.http.bodies import decoded
 from gateway.http.dialects.dialect import Dialect
-from gateway.http.dialects.encoding import decoded, disclosure, in_words
+from gateway.http.dialects.encoding import disclosure, in_words
 from gateway.http.dialects.responses_input import chat_messages, chat_parameters
 from gateway.http.problems import problem_body
 from gateway.upstream.protocol import ChatRequest, Message, Usage
 
 __all__ = ["RESPONSES", "ResponsesBody"]
+
+_INCOMPLETE: Final = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_TEXT_OF: Final = {"output_text": "text", "refusal": "refusal", "reasoning_text": "text"}
+"""The kinds of content parts, and the field that holds each one's text."""
 
 
 class ResponsesBody(BaseModel):
@@ -44,12 +49,12 @@ class _AskedResponse:
     def body(self, outcomes: Sequence[Outcome], *, disclosed: bool) -> dict[str, Any]:
         """Encode a response. A fallback has the shape of any other answer."""
         (outcome,) = outcomes
-        cut = outcome.choices[0].finish_reason == "length"
+        why = _INCOMPLETE.get(outcome.choices[0].finish_reason)
         body = {
-            **self._response("incomplete" if cut else "completed"),
+            **self._response("completed" if why is None else "incomplete"),
             "output": [item for item in _items(outcome.choices[0].message)],
             "usage": _usage(outcome.usage),
-            "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
+            "incomplete_details": None if why is None else {"reason": why},
         }
         return {**body, "lethe": disclosure(outcomes)} if disclosed else body
 
@@ -100,8 +105,17 @@ def _decode(raw: bytes) -> _AskedResponse:
         parameters=chat_parameters(beside),
     )
     echoed = ("tools", "tool_choice", "temperature", "top_p", "text", "metadata", "max_output_tokens", "reasoning")
-    kept = {name: beside[name] for name in echoed if beside.get(name) is not None}
+    kept = {name: _sayable(beside[name], name) for name in echoed if beside.get(name) is not None}
     return _AskedResponse((request,), body.stream, {"instructions": body.instructions, **kept})
+
+
+def _sayable(value: Any, name: str) -> Any:
+    """Take what can be said back: JSON numbers have no end, ours have."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        raise InvalidInput(f"{name}: holds a number that is too large", param=name) from None
+    return value
 
 
 def _items(message: Message) -> Iterator[dict[str, Any]]:
@@ -127,13 +141,13 @@ def _items(message: Message) -> Iterator[dict[str, Any]]:
 def _item_events(item: Mapping[str, Any], place: int) -> Iterator[dict[str, Any]]:
     """Tell an item piece by piece."""
     begun = {**item, "status": "in_progress"}
-    if item["type"] == "message":
+    if item["type"] in ("message", "reasoning"):
         begun["content"] = []
     if item["type"] == "function_call":
         begun["arguments"] = ""
     yield {"type": "response.output_item.added", "output_index": place, "item": begun}
     at = {"item_id": item["id"], "output_index": place}
-    if item["type"] == "message":
+    if item["type"] in ("message", "reasoning"):
         for index, part in enumerate(item["content"]):
             yield from _part_events(part, {**at, "content_index": index})
     if item["type"] == "function_call":
@@ -144,8 +158,7 @@ def _item_events(item: Mapping[str, Any], place: int) -> Iterator[dict[str, Any]
 
 
 def _part_events(part: Mapping[str, Any], at: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    kind = "output_text" if part["type"] == "output_text" else "refusal"
-    name = "text" if kind == "output_text" else "refusal"
+    kind, name = part["type"], _TEXT_OF[part["type"]]
     extra: dict[str, Any] = {"logprobs": []} if kind == "output_text" else {}
     yield {"type": "response.content_part.added", **at, "part": {**part, name: ""}}
     for piece in in_words(part[name]):

@@ -1,0 +1,44 @@
+"""What our OpenAPI document says of errors and of answers. Knows no routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+__all__ = ["ADMIN", "ANSWERING", "LISTING", "METERED", "answered", "failures"]
+
+ANSWERING: Final = (400, 401, 404, 413, 415, 422, 429, 500, 502, 503, 504)
+LISTING: Final = (401, 404, 500, 502, 503, 504)
+METERED: Final = (401, 403, 500)
+ADMIN: Final = (400, 401, 403, 404, 409, 413, 422, 500, 503)
+
+
+class Problem(BaseModel):
+    """What went wrong, in OpenAI's words. Quotes nothing of the request."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ProblemBody(BaseModel):
+    """The body of every error."""
+
+    error: Problem
+
+
+def failures(statuses: Iterable[int]) -> dict[int | str, dict[str, Any]]:
+    """Document these statuses, each with the one shape that errors have."""
+    return {status: {"model": ProblemBody, "description": HTTPStatus(status).phrase} for status in statuses}
+
+
+def answered(*, streams: bool) -> dict[int | str, dict[str, Any]]:
+    """Document an answer in OpenAI's own schema, which is not repeated here, and its stream of events."""
+    content: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
+    if streams:
+        content["text/event-stream"] = {"schema": {"type": "string"}}
+    return {200: {"description": "As OpenAI's API answers.", "content": content}}
