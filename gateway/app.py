@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pydantic import SecretStr
 
 import gateway
 from gateway.clients import ANYONE, Client
-from gateway.errors import InvalidInput, LetheError
+from gateway.errors import InvalidInput, LetheError, UnknownModel
 from gateway.guard.embeddings import Embedded, Refused, embedded
 from gateway.guard.loop import Guard, Outcome, Released
 from gateway.guard.outcomes import measurements
@@ -27,6 +28,8 @@ from gateway.http.metrics import metrics_router
 from gateway.http.middleware import BodyLimit, RequestId
 from gateway.http.models import models_router
 from gateway.http.problems import install_problem_handlers, problem_body
+from gateway.http.visits import Visits, admit, present_visit
+from gateway.limits import Meters
 from gateway.logs import Report, keep_silent
 from gateway.opening import Backends, open_upstream
 from gateway.panel import open_panel
@@ -57,7 +60,11 @@ class Gateway:
     trace: Trace
 
     async def ask(self, request: ChatRequest, client: Client = ANYONE) -> Outcome:
-        """Answer a request under the policy of this moment, by the client's backend if its key has one."""
+        """Answer a request under the policy of this moment, by the client's backend if its key has one.
+
+        A model that is not on the key's list is unknown to its client. Raises ``LetheError``.
+        """
+        _require_listed(client, request.model)
         pinned = client.backend is not None
         with self.trace.span("answer") as note:
             async with self.policies.serving(client.backend or request.model, pinned=pinned) as served:
@@ -68,6 +75,7 @@ class Gateway:
 
     async def embed(self, request: EmbeddingRequest, client: Client = ANYONE) -> Embedded:
         """Embed under the policy of this moment, by the client's backend if its key has one."""
+        _require_listed(client, request.model)
         pinned = client.backend is not None
         async with self.policies.serving(client.backend or request.model, pinned=pinned) as served:
             screen = served.policy.screen if self.settings.embeddings == "refuse" else None
@@ -102,8 +110,10 @@ class Gateway:
         )
 
     async def models(self, client: Client) -> tuple[str, ...]:
-        """Name what the client can ask for: all models, or the one that its key is for."""
-        return await self.upstream.models() if client.backend is None else (client.backend,)
+        """Name what the client can ask for: all models, those on its list, or the one that its key is for."""
+        if client.backend is not None:
+            return (client.backend,)
+        return tuple(model for model in await self.upstream.models() if client.may_ask_for(model))
 
     async def readiness(self) -> Mapping[str, str]:
         """Name each thing that answers depend on, and what is wrong with it (empty: nothing)."""
@@ -127,6 +137,11 @@ class Gateway:
             return {model: _state((await self.policies.now(model))[1]) for model in await self.upstream.models()}
         except LetheError as error:
             return {"": CertificateState(None, f"not checked: {problem_body(error)['error']['message']}")}
+
+
+def _require_listed(client: Client, model: str) -> None:
+    if not client.may_ask_for(model):
+        raise UnknownModel("there is no such model; GET /v1/models lists them", param="model")
 
 
 def _state(rule: ReleaseRule) -> CertificateState:
@@ -197,19 +212,25 @@ def create_app(parts: Gateway) -> FastAPI:
     settings = parts.settings
     app = FastAPI(title="Lethe", version=gateway.__version__, docs_url=None, redoc_url=None)
     client = [Depends(client_check(parts.policies.client))]
+    admitted = [*client, Depends(admit)]
 
     async def ask(request: ChatRequest) -> Outcome:
-        return await parts.ask(request, present_client())
+        outcome = await parts.ask(request, present_client())
+        # What the client reads as usage, and not what the loop cost: the limits must not count its rounds aloud.
+        present_visit().spend(outcome.usage.prompt_tokens + outcome.usage.completion_tokens)
+        return outcome
 
     async def embed(request: EmbeddingRequest) -> Embedded:
-        return await parts.embed(request, present_client())
+        made = await parts.embed(request, present_client())
+        present_visit().spend(0 if isinstance(made, Refused) else made.prompt_tokens)
+        return made
 
     app.include_router(
         answers_router(ask, keep_alive_s=settings.keep_alive_s, disclosed=settings.disclose),
-        dependencies=client,
+        dependencies=admitted,
         responses=failures(ANSWERING),
     )
-    app.include_router(embeddings_router(embed), dependencies=client, responses=failures(ANSWERING))
+    app.include_router(embeddings_router(embed), dependencies=admitted, responses=failures(ANSWERING))
     app.include_router(models_router(parts.models), dependencies=client, responses=failures(LISTING))
     app.include_router(health_router(parts.readiness, parts.upstream.problems))
     app.include_router(
@@ -225,6 +246,7 @@ def create_app(parts: Gateway) -> FastAPI:
         responses=failures(ADMIN),
     )
     install_problem_handlers(app, parts.report)
+    app.add_middleware(Visits, meters=Meters(time.monotonic))
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)
     app.add_middleware(RequestId)
     return app

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import Unauthenticated
-from gateway.store.records import ClientKey
+from gateway.store.records import NO_LIMITS, ClientKey, KeyLimits
 
 __all__ = ["ANYONE", "Client", "KeyRing", "key_digest", "new_key"]
 
@@ -22,10 +22,18 @@ _PREFIX: Final = "lethe-"
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who is asking: the name of their key, None where no key of the store was used; their backend, if any."""
+    """Who is asking: the name of their key, None where no key of the store was used; their backend, if any.
+
+    Whoever has no key of the store has no limits either.
+    """
 
     key: str | None = None
     backend: str | None = None
+    limits: KeyLimits = NO_LIMITS
+
+    def may_ask_for(self, model: str) -> bool:
+        """Say whether the client's list of models, if it has one, names this one."""
+        return self.limits.models is None or model in self.limits.models
 
 
 ANYONE: Final = Client()
@@ -61,7 +69,7 @@ class KeyRing:
             found = ANYONE
         for key in self.keys:
             if secrets.compare_digest(digest, key.digest) and key.revoked_at is None:
-                found = Client(key.name, key.backend)
+                found = Client(key.name, key.backend, key.limits)
         if found is None:
             raise Unauthenticated("the API key is missing or wrong; send it as a bearer token")
         return found

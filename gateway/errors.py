@@ -11,6 +11,7 @@
     ├── Conflict                 409
     ├── TooLarge                 413
     ├── WrongContentType         415
+    ├── RateLimited              429  the key's own limit; Retry-After says when to come back
     ├── StoreError               503  the database cannot be read or written
     └── UpstreamError            502  no answer could be had
         ├── UpstreamUnreachable  502
@@ -31,6 +32,7 @@ __all__ = [
     "InvalidInput",
     "LetheError",
     "NotFound",
+    "RateLimited",
     "StoreError",
     "TooLarge",
     "Unauthenticated",
@@ -118,6 +120,18 @@ class WrongContentType(LetheError):
     status = 415
     kind = "invalid_request_error"
     code = "unsupported_content_type"
+
+
+class RateLimited(LetheError):
+    """The client's key has used up what it may ask for now."""
+
+    status = 429
+    kind = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class StoreError(LetheError):

@@ -9,17 +9,19 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from gateway.clients import key_digest, new_key
-from gateway.store.backend_wire import KeyBody
+from gateway.store.backend_wire import KeyBody, LimitsBody
+from gateway.store.records import ClientKey, KeyLimits
 from gateway.store.store import Store
 
 __all__ = ["keys_router"]
 
 
 class KeyShown(BaseModel):
-    """A key by its name: neither the key nor its digest."""
+    """A key by its name, with its limits: neither the key nor its digest."""
 
     name: str
     backend: str | None
+    limits: KeyLimits
     created_at: datetime
     revoked_at: datetime | None
 
@@ -36,7 +38,16 @@ class KeyMade(BaseModel):
 
     name: str
     backend: str | None
+    limits: KeyLimits
     key: str
+    revision: int
+
+
+class KeyLimited(BaseModel):
+    """All limits of a key after a change."""
+
+    name: str
+    limits: KeyLimits
     revision: int
 
 
@@ -55,18 +66,20 @@ def keys_router(store: Store, route_class: type[APIRoute]) -> APIRouter:
     async def list_keys() -> KeyList:
         """List all keys by name."""
         record = await store.policy()
-        shown = [
-            KeyShown(name=key.name, backend=key.backend, created_at=key.created_at, revoked_at=key.revoked_at)
-            for key in record.keys
-        ]
-        return KeyList(keys=shown, revision=record.revision)
+        return KeyList(keys=[_shown(key) for key in record.keys], revision=record.revision)
 
     @router.post("", status_code=201)
     async def make_key(body: KeyBody) -> KeyMade:
         """Make a key and show it once. From now on every client must send one."""
-        key = new_key()
-        revision = await store.add_key(body.name, key_digest(key), body.backend)
-        return KeyMade(name=body.name, backend=body.backend, key=key, revision=revision)
+        key, limits = new_key(), body.limits
+        revision = await store.add_key(body.name, key_digest(key), body.backend, limits)
+        return KeyMade(name=body.name, backend=body.backend, limits=limits, key=key, revision=revision)
+
+    @router.patch("/{name:path}")
+    async def limit_key(name: str, body: LimitsBody) -> KeyLimited:
+        """Set some limits of a key from the next request on; what the body leaves out stays as it is."""
+        revision, limits = await store.limit_key(name, body.changes())
+        return KeyLimited(name=name, limits=limits, revision=revision)
 
     @router.delete("/{name:path}")
     async def revoke_key(name: str) -> KeyRevoked:
@@ -74,3 +87,13 @@ def keys_router(store: Store, route_class: type[APIRoute]) -> APIRouter:
         return KeyRevoked(name=name, revision=await store.revoke_key(name))
 
     return router
+
+
+def _shown(key: ClientKey) -> KeyShown:
+    return KeyShown(
+        name=key.name,
+        backend=key.backend,
+        limits=key.limits,
+        created_at=key.created_at,
+        revoked_at=key.revoked_at,
+    )

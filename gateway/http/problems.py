@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from gateway.errors import InvalidInput, LetheError, StoreError, Unauthenticated, UpstreamRejected
+from gateway.errors import InvalidInput, LetheError, RateLimited, StoreError, Unauthenticated, UpstreamRejected
 from gateway.logs import Report, keep_silent
 from gateway.store.wire import explain, field_path
 
@@ -70,6 +70,8 @@ async def _on_lethe_error(request: Request, error: Exception) -> JSONResponse:
         _report(request, "store_unavailable", reason=str(error))
     if isinstance(error, Unauthenticated):
         headers["www-authenticate"] = "Bearer"
+    if isinstance(error, RateLimited):
+        headers["retry-after"] = str(error.retry_after_s)
     if isinstance(error, UpstreamRejected) and error.retry_after and error.retry_after.isdecimal():
         headers["retry-after"] = error.retry_after
     return _answer(request, problem_status(error), problem_body(error), headers)

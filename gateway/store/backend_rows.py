@@ -1,4 +1,4 @@
-"""Between rows and records: the SQL of backends, their topics, and client keys. Opens no transaction."""
+"""Between rows and records: the SQL of backends and their topics. Opens no transaction."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import Conflict, NotFound
-from gateway.store.records import BackendRecord, Checkpoint, ClientKey, Place, Server
+from gateway.store.records import BackendRecord, Checkpoint, Place, Server
 from gateway.store.schema import backends, client_keys, routes, topics
 
 __all__ = [
-    "insert_key",
     "put_backend",
     "read_backends",
-    "read_keys",
     "remove_backend",
-    "revoke_key",
     "route_topics",
 ]
 
@@ -81,34 +78,6 @@ async def remove_backend(connection: AsyncConnection, name: str) -> None:
     done: Any = await connection.execute(delete(backends).where(backends.c.name == name))
     if done.rowcount != 1:
         raise NotFound(f"there is no backend {name!r}")
-
-
-async def read_keys(connection: AsyncConnection) -> tuple[ClientKey, ...]:
-    """Return all keys, revoked ones included, in the order of their names."""
-    found = (await connection.execute(select(client_keys).order_by(client_keys.c.name))).all()
-    return tuple(ClientKey(row.name, row.digest, row.backend, row.created_at, row.revoked_at) for row in found)
-
-
-async def insert_key(
-    connection: AsyncConnection, name: str, digest: str, backend: str | None, now: datetime
-) -> None:
-    """Add a key. Raises ``Conflict`` for a name that is or was taken, ``NotFound`` for an unknown backend."""
-    if (await connection.execute(select(client_keys.c.name).where(client_keys.c.name == name))).first():
-        raise Conflict(f"there is or was a key {name!r}; choose another name")
-    if backend is not None:
-        there = select(backends.c.name).where(backends.c.name == backend)
-        if (await connection.execute(there)).first() is None:
-            raise NotFound(f"there is no backend {backend!r}")
-    values = {"name": name, "digest": digest, "backend": backend, "created_at": now}
-    await connection.execute(insert(client_keys), values)
-
-
-async def revoke_key(connection: AsyncConnection, name: str, now: datetime) -> None:
-    """Revoke a key. Raises ``NotFound`` where there is none, or it is revoked already."""
-    live = (client_keys.c.name == name) & client_keys.c.revoked_at.is_(None)
-    done: Any = await connection.execute(update(client_keys).where(live).values(revoked_at=now))
-    if done.rowcount != 1:
-        raise NotFound(f"there is no key {name!r} that could be revoked")
 
 
 def _backend(row: Row[Any], topic_ids: Sequence[str]) -> BackendRecord:

@@ -19,10 +19,10 @@ from pydantic import (
 )
 
 from gateway.errors import InvalidInput
-from gateway.store.records import BackendRecord, Checkpoint, Place, Server
+from gateway.store.records import BackendRecord, Checkpoint, KeyLimits, Place, Server
 from gateway.store.wire import explain
 
-__all__ = ["BackendBody", "KeyBody", "checked"]
+__all__ = ["BackendBody", "KeyBody", "LimitsBody", "checked"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -64,6 +64,8 @@ def _absolute(path: str) -> str:
 
 
 _Name = Annotated[str, AfterValidator(_named)]
+_ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+_Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
 class _Body(BaseModel):
@@ -127,11 +129,34 @@ class BackendBody(_Body):
         )
 
 
-class KeyBody(_Body):
-    """A client key to make: what it is called, and the backend that answers whoever sends it."""
+class LimitsBody(_Body):
+    """Limits of a client key. What is left out stays as it is (none for a new key); null lifts a limit."""
+
+    models: Annotated[list[_ModelName], Field(min_length=1, max_length=256)] | None = Field(
+        None, description="The only models that it may ask for."
+    )
+    requests_per_minute: _Count | None = Field(None, description="Requests a minute, in each process.")
+    tokens_per_minute: _Count | None = Field(None, description="Tokens of answers a minute, in each process.")
+    concurrent: _Count | None = Field(None, description="Requests at one time, in each process.")
+
+    def changes(self) -> dict[str, Any]:
+        """Give the limits that were said, by the names of ``KeyLimits``'s fields."""
+        said = {name: getattr(self, name) for name in LimitsBody.model_fields if name in self.model_fields_set}
+        if self.models is not None:
+            said["models"] = tuple(dict.fromkeys(self.models))
+        return said
+
+
+class KeyBody(LimitsBody):
+    """A client key to make: what it is called, the backend that answers whoever sends it, and its limits."""
 
     name: _Name
     backend: str | None = None
+
+    @property
+    def limits(self) -> KeyLimits:
+        """Its limits; what was left out is none."""
+        return KeyLimits(**self.changes())
 
 
 def checked(**given: Any) -> BackendBody:

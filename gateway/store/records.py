@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from verifiers.protocol import Topic
 
 __all__ = [
+    "NO_LIMITS",
     "BackendRecord",
     "Checkpoint",
     "ClientKey",
     "Fallback",
     "FallbackStyle",
     "ForgetTopic",
+    "KeyLimits",
     "Place",
     "PolicyRecord",
     "Server",
@@ -89,14 +91,39 @@ class BackendRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """What a key may ask, and how much: the names of its models, rates a minute, and requests at one time.
+
+    None is no limit. Raises ``ValueError`` for a list of no models and for a number below 1: a key that may do
+    nothing is a revoked one.
+    """
+
+    models: tuple[str, ...] | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrent: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.models is not None and not self.models:
+            raise ValueError("a list of models names at least one")
+        numbers = (self.requests_per_minute, self.tokens_per_minute, self.concurrent)
+        if any(number is not None and number < 1 for number in numbers):
+            raise ValueError("a limit is at least 1")
+
+
+NO_LIMITS: Final = KeyLimits()
+
+
+@dataclass(frozen=True, slots=True)
 class ClientKey:
-    """A client's key as the store knows it: its digest, and the backend that answers whoever sends it."""
+    """A client's key as the store knows it: its digest, the backend that answers whoever sends it, its limits."""
 
     name: str
     digest: str
     backend: str | None
     created_at: datetime
     revoked_at: datetime | None = None
+    limits: KeyLimits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,8 +88,12 @@ client_keys = Table(
     Column("backend", String(128), ForeignKey("backends.name"), nullable=True),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("revoked_at", DateTime(timezone=True), nullable=True),
+    Column("models", JSON(none_as_null=True), nullable=True),
+    Column("requests_per_minute", Integer, nullable=True),
+    Column("tokens_per_minute", Integer, nullable=True),
+    Column("concurrent", Integer, nullable=True),
 )
-"""Revoked keys stay: as long as there ever was one, a client must send one."""
+"""Revoked keys stay: as long as there ever was one, a client must send one. A limit that is NULL is none."""
 
 policy = Table(
     "policy",

@@ -13,10 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.errors import InvalidInput, StoreError
-from gateway.store import backend_rows, rows
+from gateway.store import backend_rows, key_rows, rows
 from gateway.store.engine import WRITES, database_path, make_engine, require_file, store_error
 from gateway.store.migrate import check_whole, upgrade
-from gateway.store.records import BackendRecord, ForgetTopic, PolicyRecord
+from gateway.store.records import NO_LIMITS, BackendRecord, ForgetTopic, KeyLimits, PolicyRecord
 from gateway.store.watch import Version, Watch
 
 __all__ = ["BUSY_TIMEOUT_S", "Clock", "Store"]
@@ -104,7 +104,7 @@ class Store:
                 topics=await rows.read_topics(connection),
                 certificates=await rows.active_certificates(connection),
                 backends=await backend_rows.read_backends(connection),
-                keys=await backend_rows.read_keys(connection),
+                keys=await key_rows.read_keys(connection),
             )
 
     async def topics(self) -> tuple[ForgetTopic, ...]:
@@ -200,16 +200,32 @@ class Store:
             await backend_rows.remove_backend(connection, name)
         return revision
 
-    async def add_key(self, name: str, digest: str, backend: str | None = None) -> int:
-        """Keep a client key's digest. Raises ``Conflict`` for a name used before, ``NotFound`` for a backend."""
+    async def add_key(
+        self, name: str, digest: str, backend: str | None = None, limits: KeyLimits = NO_LIMITS
+    ) -> int:
+        """Keep a client key's digest.
+
+        Raises ``Conflict`` for a name used before, ``NotFound`` for a backend, and ``InvalidInput`` for a
+        backend and a list of models together.
+        """
         async with self._writing() as (connection, revision):
-            await backend_rows.insert_key(connection, name, digest, backend, self._clock())
+            await key_rows.insert_key(connection, name, digest, backend, limits, self._clock())
         return revision
+
+    async def limit_key(self, name: str, changes: Mapping[str, Any]) -> tuple[int, KeyLimits]:
+        """Set some limits of a key from the next request on, and return all that it has then.
+
+        ``changes`` go by the names of ``KeyLimits``'s fields. Raises ``NotFound``, and ``InvalidInput`` for
+        models where the key has a backend.
+        """
+        async with self._writing() as (connection, revision):
+            limits = await key_rows.change_limits(connection, name, changes)
+        return revision, limits
 
     async def revoke_key(self, name: str) -> int:
         """Refuse a client key from the next request on. Raises ``NotFound``."""
         async with self._writing() as (connection, revision):
-            await backend_rows.revoke_key(connection, name, self._clock())
+            await key_rows.revoke_key(connection, name, self._clock())
         return revision
 
     @asynccontextmanager

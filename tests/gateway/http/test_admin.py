@@ -137,6 +137,7 @@ ROUTES = [
     ("GET", "/admin/keys"),
     ("POST", "/admin/keys"),
     ("DELETE", "/admin/keys/k"),
+    ("PATCH", "/admin/keys/k"),
 ]
 
 
