@@ -27,6 +27,13 @@ _ESCAPE = re.compile(
     r"(?:%[0-9a-fA-F]{2})+|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
     r"|\\u\{[0-9a-fA-F]{1,6}\}|\\u[0-9a-fA-F]{4}|\\U[0-9a-fA-F]{8}|\\x[0-9a-fA-F]{2}"
 )
+_TAGS = "[\U000e0020-\U000e007e]"
+_SELECTORS = "[\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+_INVISIBLE = re.compile(f"{_TAGS}|{_SELECTORS}{{3}}")
+_SHOWN_OR_NOT = re.compile(
+    f"(?P<tags>{_TAGS}+)|(?P<selectors>{_SELECTORS}{{3,}})|(?P<shown>(?:(?!{_TAGS}|{_SELECTORS}{{3}}).)+)",
+    re.DOTALL,
+)
 # A capital or a digit after a letter: prose has few such places, base64 has little else.
 _BASE64_HINT = re.compile(r"[a-z0-9+/][A-Z]|[A-Za-z][0-9]")
 _BASE64_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-")
@@ -87,6 +94,8 @@ def _decoded(text: str, origins: _Origins | None, depth: int) -> Iterator[tuple[
 
 
 def _decoded_once(text: str) -> Iterator[tuple[str, str, _Origins]]:
+    if not text.isascii() and _INVISIBLE.search(text):
+        yield "invisible characters", *_revealed(text)
     if ("%" in text or "&" in text or "\\" in text) and _ESCAPE.search(text):
         yield "escaped", *_unescaped(text)
     digits = _DIGIT.search(text) is not None
@@ -97,6 +106,31 @@ def _decoded_once(text: str) -> Iterator[tuple[str, str, _Origins]]:
         yield from _blocks(text, "hexadecimal", _runs(text, _HEX_RUN), _from_hex)
         yield from _blocks(text, "binary", _runs(text, _BINARY_RUN), _from_binary)
         yield from _blocks(text, "character codes", _runs(text, _DECIMAL_RUN), _from_decimal)
+
+
+def _revealed(text: str) -> tuple[str, _Origins]:
+    """Read tags as the letters that they stand for, and runs of variation selectors as the bytes of a text."""
+    pieces: list[str] = []
+    origins: _Origins = []
+    for found in _SHOWN_OR_NOT.finditer(text):
+        run = found.group()
+        if found.lastgroup == "shown":
+            letters = run
+        elif found.lastgroup == "tags":
+            letters = "".join(chr(ord(tag) - 0xE0000) for tag in run)
+        else:
+            letters = _text(bytes(_selected(selector) for selector in run))
+        pieces.append(letters)
+        spread = len(letters) == len(run)
+        origins += [
+            (found.start() + k, found.start() + k + 1) if spread else found.span() for k in range(len(letters))
+        ]
+    return "".join(pieces), origins
+
+
+def _selected(selector: str) -> int:
+    code = ord(selector)
+    return code - 0xFE00 if code < 0xE0100 else code - 0xE0100 + 16
 
 
 def _unescaped(text: str) -> tuple[str, _Origins]:

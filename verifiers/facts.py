@@ -19,7 +19,7 @@ from verifiers.words import AFFIRMATIVE
 
 __all__ = ["Facts"]
 
-_REVISION = "4"
+_REVISION = "5"
 _MAX_EVIDENCE = 32
 _MAX_SPANS = 16
 _LEAST_NEWS = 1.0

@@ -12,7 +12,7 @@ from verifiers.protocol import Evidence, Exchange, Scored, Topic, Verdict
 
 __all__ = ["Lexical"]
 
-_REVISION = "4"
+_REVISION = "5"
 _MAX_EVIDENCE = 32
 
 

@@ -15,7 +15,7 @@ from verifiers.protocol import Evidence, Exchange, Scored, Span, Topic, Verdict
 
 __all__ = ["Verbatim", "merged"]
 
-_REVISION = "2"
+_REVISION = "3"
 _MAX_SPANS = 16
 
 

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from gateway.errors import UpstreamGarbage
+from gateway.guard.invisible import without_invisible
 from gateway.upstream.protocol import Choice, Message
 
-__all__ = ["verifiable", "visible"]
+__all__ = ["judged", "verifiable", "visible"]
 
 _TEXT_FIELDS: Final = ("reasoning_content", "reasoning", "content", "refusal")
 _PART_TYPES: Final = ("text", "output_text")
@@ -26,10 +27,22 @@ class _Unreadable(Exception):
 
 
 def visible(choices: Iterable[Choice]) -> str:
-    """Join every text of the choices, one per line: what a verifier must judge. Raises ``UpstreamGarbage``."""
+    """Join every text of the choices, one per line: what a client sees. Raises ``UpstreamGarbage``."""
+    return "\n".join(_texts(choices))
+
+
+def judged(choice: Choice) -> str:
+    """Give what a verifier must judge of a choice: all its texts, one per line. Raises ``UpstreamGarbage``.
+
+    Where there are several they come once more without a break, since a word could be split between them.
+    """
+    texts = _texts([choice])
+    return "\n".join([*texts, "".join(texts)] if len(texts) > 1 else texts)
+
+
+def _texts(choices: Iterable[Choice]) -> list[str]:
     with _refusing():
-        texts = (text for choice in choices for text in _message_texts(choice.message))
-        return "\n".join(text for text in texts if text)
+        return [text for choice in choices for text in _message_texts(choice.message) if text]
 
 
 def verifiable(choice: Choice) -> Choice:
@@ -71,9 +84,9 @@ def _message_texts(message: Message) -> Iterator[str]:
 def _flattened(content: object) -> str:
     """Turn content, a string or a list of parts, into text. Parts without text are not kept."""
     if isinstance(content, str):
-        return content
+        return without_invisible(content)
     parts = (part for part in _sequence(content) if part.get("type") in _PART_TYPES)
-    return "\n".join(str(part.get("text", "")) for part in parts)
+    return "\n".join(without_invisible(str(part.get("text", ""))) for part in parts)
 
 
 def _plain_call(call: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,8 +96,8 @@ def _plain_call(call: Mapping[str, Any]) -> dict[str, Any]:
     arguments = function.get("arguments", "")
     if not isinstance(arguments, str):
         arguments = json.dumps(arguments, ensure_ascii=False)
-    plain = {"id": f"call_{uuid.uuid4().hex}", "type": "function"}
-    return {**plain, "function": {"name": function["name"], "arguments": arguments}}
+    named = {"name": without_invisible(function["name"]), "arguments": without_invisible(arguments)}
+    return {"id": f"call_{uuid.uuid4().hex}", "type": "function", "function": named}
 
 
 def _argument_texts(arguments: str) -> Iterator[str]:

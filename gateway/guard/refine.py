@@ -28,7 +28,7 @@ Strategy: TypeAlias = Literal["revise", "unaware", "resample", "constrain"]
 to know nothing of the topics. ``resample``: ask again, hotter. ``constrain``: ask again with the telling
 words banned, where the upstream can do that, else revise."""
 
-_REVISION = "2"
+_REVISION = "3"
 """Raise it whenever the loop, the screen or the channels could lead to other trajectories."""
 
 REVISE_WITH_WORDS = "Your answer mentioned {words}. Answer again without it."

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from gateway.errors import InvalidInput, UpstreamGarbage, UpstreamRejected
-from gateway.guard.channels import verifiable, visible
+from gateway.guard.channels import judged, verifiable, visible
 from gateway.guard.conversation import Conversation, read_conversation
 from gateway.guard.policy import Policy
 from gateway.guard.refine import (
@@ -216,7 +216,7 @@ class _Walker:
         steps: list[Step] = []
         for left, given in zip(reversed(range(len(completion.choices))), completion.choices, strict=True):
             choice = verifiable(given)
-            verdict = await self._verdict(self._said.exchange(visible([choice])), round_)
+            verdict = await self._verdict(self._said.exchange(judged(choice)), round_)
             self._generations += 1
             if isinstance(verdict, Abstained):
                 return [*steps, Ended("abstained", verdict.reason)]

@@ -30,6 +30,8 @@ def kinds(text: str) -> set[str]:
         ("escaped", "It%20was%20%4Daren Oskeld"),
         ("escaped", "It was &#77;aren Oskeld"),
         ("escaped", r"It was \u004daren Oskeld"),
+        ("invisible characters", "".join(chr(0xE0000 + ord(letter)) for letter in SECRET)),
+        ("invisible characters", "x" + "".join(chr(0xE0100 + byte - 16) for byte in SECRET.encode())),
     ],
 )
 def test_an_encoded_text_is_read(kind: str, hidden: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import UpstreamGarbage
-from gateway.guard.channels import verifiable, visible
+from gateway.guard.channels import judged, verifiable, visible
 from gateway.upstream.protocol import Choice
 
 
@@ -74,3 +74,9 @@ def test_arguments_that_cannot_be_read_are_withheld(arguments):
     call = {"function": {"name": "f", "arguments": arguments}}
     with pytest.raises(UpstreamGarbage):
         visible([choice(tool_calls=[call])])
+
+
+def test_a_word_split_between_channels_is_judged_whole():
+    """Half of it was thought, the other half said."""
+    assert "Sel\ntal\nSeltal" == judged(choice(reasoning_content="Sel", content="tal"))
+    assert "Seltal" == judged(choice(content="Seltal"))
