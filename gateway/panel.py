@@ -32,9 +32,10 @@ def open_panel(settings: Settings) -> Iterator[Panel]:
     """
     with ExitStack() as stack:
         try:
-            yield _Builder(settings, stack).panel()
+            panel = _Builder(settings, stack).panel()
         except ValueError as error:
             raise InvalidInput(f"the verifiers cannot be made ready: {error}") from error
+        yield panel
 
 
 class _Builder:

@@ -59,7 +59,9 @@ async def _serve_vllm(server: VllmServer, given: Mapping[str, object], certifica
 
     tell(f"starting vLLM with {server.model}, which takes a while")
     async with running_vllm(server, tell) as running:
-        settings = read_settings(**{**given, "upstream_url": running.url, "upstream_bad_words": True})
+        settings = read_settings(
+            **{**given, "upstream_url": running.url, "upstream_bad_words": True, "upstream_key": running.api_key}
+        )
         await _serve(settings, certificate)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -75,11 +76,12 @@ async def running_vllm(
 
 
 class _Supervised:
-    """One server, with its process."""
+    """One server, with its process. ``api_key`` is drawn anew for each, and only we know it."""
 
     def __init__(self, server: VllmServer, port: int, tell: Callable[[str], None]) -> None:
         self._server, self._port, self._tell = server, port, tell
         self._process: asyncio.subprocess.Process | None = None
+        self.api_key = secrets.token_urlsafe(32)
         self.starts = 0
 
     @property
@@ -100,7 +102,7 @@ class _Supervised:
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *self._server.command(self._port),
-                env={**os.environ, **self._server.environment},
+                env={**_unsecret(os.environ), **self._server.environment, "VLLM_API_KEY": self.api_key},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
@@ -116,12 +118,21 @@ class _Supervised:
             raise RuntimeError("vLLM has not been started")
         try:
             async with asyncio.timeout(self._server.ready_s), httpx.AsyncClient(timeout=2.0) as client:
-                while not await _answers(client, self.url):
-                    if self._process.returncode is not None:
-                        raise UpstreamUnreachable("vLLM ended before it answered; its own messages say why")
+                while not await self._answers(client):  # noqa: ASYNC110 - it tells nobody
                     await asyncio.sleep(0.25)
         except TimeoutError:
             raise UpstreamUnreachable(f"vLLM did not answer within {self._server.ready_s:g} s") from None
+
+    async def _answers(self, client: httpx.AsyncClient) -> bool:
+        """Say whether our own process answers: what answers on the port without it is somebody else's."""
+        key = {"authorization": f"Bearer {self.api_key}"}
+        try:
+            answered = (await client.get(f"{self.url}/models", headers=key)).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            answered = False
+        if self._process is None or self._process.returncode is not None:
+            raise UpstreamUnreachable("vLLM ended before it answered; its own messages say why")
+        return answered
 
     async def supervise(self) -> None:
         """Start it again whenever it ends, for ever."""
@@ -159,11 +170,9 @@ class _Supervised:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
 
-async def _answers(client: httpx.AsyncClient, url: str) -> bool:
-    try:
-        return (await client.get(f"{url}/models")).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
+def _unsecret(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the gateway's own settings, keys among them."""
+    return {name: value for name, value in environment.items() if not name.upper().startswith("LETHE_")}
 
 
 def _free_port() -> int:

@@ -62,6 +62,7 @@ async def staged(tmp_path_factory) -> AsyncIterator[Staged]:
         settings = given_settings(
             database=str(tmp_path_factory.mktemp("vllm") / "lethe.db"),
             upstream_url=running.url,
+            upstream_key=running.api_key,
             upstream_bad_words=True,
             without_certificate="zero-evidence",
             disclose=True,
@@ -69,5 +70,7 @@ async def staged(tmp_path_factory) -> AsyncIterator[Staged]:
         gateway = await stack.enter_async_context(open_gateway(settings))
         url = await stack.enter_async_context(serving(create_app(gateway)))
         openai = await stack.enter_async_context(AsyncOpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0))
-        bare = await stack.enter_async_context(AsyncOpenAI(base_url=running.url, api_key="any", max_retries=0))
+        bare = await stack.enter_async_context(
+            AsyncOpenAI(base_url=running.url, api_key=running.api_key, max_retries=0)
+        )
         yield Staged(gateway, cast, url, openai, bare, running.pid, running.url.removesuffix("/v1"))

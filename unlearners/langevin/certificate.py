@@ -39,7 +39,6 @@ def certify(
     centre: str | None,
     served: Sequence[Served],
     gradients: int,
-    seed: int | None,
     created: datetime,
 ) -> UnlearningCertificate:
     """Write the certificate of a model that has served these requests; ``centre`` is its start's digest."""
@@ -59,7 +58,7 @@ def certify(
             remaining=Unlimited(_note(settings, process)),
             gradients_spent=gradients,
             training_gradients=data.rows * settings.training_epochs,
-            seed=seed,
+            seed=None,  # whoever knows it can take the noise off
         )
     )
 
@@ -100,6 +99,8 @@ def recompute(certificate: UnlearningCertificate) -> tuple[str, ...]:
         problems.append("the gradient evaluations do not follow from the epochs")
     if not isinstance(certificate.promise, Indistinguishable):
         return tuple(problems)
+    if certificate.seed is not None:
+        problems.append("its seed stands in it, by which the noise that it rests on can be taken off")
     if certificate.promise != _promise(settings, bool(certificate.served)):
         problems.append("the promise is not the one that the parameters aim at")
     reached = worst_epsilon(settings, process, certificate.served)

@@ -144,7 +144,6 @@ class Langevin:
             centre=None if self.centre is None else _digest(self.centre),
             served=model.served,
             gradients=model.unlearning_gradients,
-            seed=None if model.seed_drawn else model.seed,
             created=self._now(),
         )
 

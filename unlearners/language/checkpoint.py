@@ -32,6 +32,8 @@ BESIDE_WEIGHTS = (
 )
 """The files that are copied as they are: all that unlearning does not touch."""
 WEIGHTS = ("*.safetensors", "*.bin")
+ANSWERING = frozenset({".safetensors", ".bin", ".pt", ".model", ".jinja", ".json", ".txt", ".py"})
+"""What the files end in that answers can depend on, wherever in the directory they are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,8 +108,10 @@ def read_certificate(directory: Path) -> UnlearningCertificate:
 def fingerprint_of(directory: Path) -> str:
     """Return a digest of the weights, the tokenizer and their configuration."""
     digest = hashlib.sha256()
-    for file in sorted({file for pattern in (*WEIGHTS, *BESIDE_WEIGHTS) for file in directory.glob(pattern)}):
-        digest.update(file.name.encode())
+    for file in sorted(directory.rglob("*")):
+        if file.suffix not in ANSWERING or file.name == CERTIFICATE_FILE or not file.is_file():
+            continue
+        digest.update(file.relative_to(directory).as_posix().encode() + b"\0")
         with file.open("rb") as opened:
             digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()[:16]

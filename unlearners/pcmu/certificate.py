@@ -98,7 +98,7 @@ def certify(
             remaining=Limited(budget - gone, AFTERWARDS),
             gradients_spent=0,
             training_gradients=task.data.rows * settings.steps,
-            seed=seed,
+            seed=seed if settings.variant == "majority" else None,  # else noise could be taken off by it
         )
     )
 
@@ -127,6 +127,8 @@ def recompute(certificate: UnlearningCertificate) -> tuple[str, ...]:
     trained = Trained(certificate.data.rows, float(parameters["clip"]), radius)
     budget, gone = budget_of(settings, trained), sum(len(one.rows) for one in certificate.served)
     problems = []
+    if settings.variant == "sampled" and certificate.seed is not None:
+        problems.append("its seed stands in it, by which the noise that it rests on can be taken off")
     if parameters["budget"] != budget:
         problems.append(f"the budget is {budget} rows, not {parameters['budget']}")
     if certificate.promise != promise_of(settings, budget):
