@@ -11,6 +11,7 @@ import gateway
 from gateway.cli import backends, certificate, keys, topics, train, unlearn
 from gateway.cli.calibrate import calibrate_command
 from gateway.cli.demo import demo
+from gateway.cli.probes import probes_command
 from gateway.cli.serve import serve
 from gateway.settings_page import environment_example, settings_page
 
@@ -41,6 +42,7 @@ def root(
 
 app.command()(demo)
 app.command()(serve)
+app.command("probes")(probes_command)
 app.command("calibrate")(calibrate_command)
 app.add_typer(topics.app, name="topics")
 app.add_typer(certificate.app, name="certificate")
