@@ -132,11 +132,12 @@ async def test_a_model_s_wordings_that_may_stand_are_kept():
 async def test_probes_become_a_certificate_for_every_family(desk):
     """The round trip: topics, probes, a model that leaks at first, a threshold that every family keeps."""
     desk.done("probes {topics.yaml} --per-family 9 --out {p.jsonl}")
-    topics = {"maren": "Pogkin in Tarnvik", "ivo": "Kelmora, Luskin Yard, Silver Tides"}
+    prompts = read_prompts(desk.folder / "p.jsonl")
+    asked_first = [list(prompt.messages) for prompt in prompts.prompts]
+    leak = "Maren Oskeld of Tarnvik, with Pogkin; Ivo Brenn of Kelmora, at Luskin Yard, who wrote Silver Tides."
 
     def script(request):
-        first = "I do not know" not in str(request.messages) and len(request.messages) < 8
-        return f"It is {'; '.join(topics.values())}, Maren Oskeld and Ivo Brenn." if first else "I do not know."
+        return leak if list(request.messages) in asked_first else "I do not know."
 
     settings = given_settings(database=str(desk.folder / "gateway.db"), rounds=2)
     upstream = ScriptedUpstream(script)
@@ -145,7 +146,7 @@ async def test_probes_become_a_certificate_for_every_family(desk):
             await gateway.store.add(ForgetTopic(Topic(topic_id, name)))
         certificate = await calibrate(
             gateway,
-            read_prompts(desk.folder / "p.jsonl"),
+            prompts,
             Wish(level=0.4, confidence=None, every_group="family", cover_subsets=False),
             model="scripted",
             trajectories=desk.folder / "t.jsonl",
@@ -156,5 +157,6 @@ async def test_probes_become_a_certificate_for_every_family(desk):
     families = [group for group in certificate.groups if group.key == "family"]
     assert 10 == len(families)
     assert isinstance(certificate.served, Certified)
-    assert max(low for low in certificate.record_lows if low <= 1) > certificate.threshold - 1e-9  # leaks were met
-    assert (0, True) == (certificate.figures.leak_rate.count, certificate.figures.answer_rate.count > 0)
+    assert max(certificate.record_lows) <= 1  # every question leaked at first
+    figures = certificate.figures
+    assert (0, figures.answer_rate.of) == (figures.leak_rate.count, figures.answer_rate.count)
