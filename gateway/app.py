@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from random import SystemRandom
+from secrets import randbits
 
 from fastapi import Depends, FastAPI
 from pydantic import SecretStr
 
 import gateway
+from calibration.certificate import Certificate
 from gateway.clients import ANYONE, Client
+from gateway.drift.audit_file import AuditFile, keeping_audits
+from gateway.drift.monitoring import MONITORS, Drift, Reactions
+from gateway.drift.state import state_path
+from gateway.drift.watch import Labelled
 from gateway.errors import InvalidInput, LetheError, UnknownModel
 from gateway.guard.embeddings import Embedded, Refused, embedded
 from gateway.guard.loop import Guard, Outcome, Released
@@ -20,6 +28,7 @@ from gateway.guard.policy import Bounded, Closed, Open, ReleaseRule, ZeroEvidenc
 from gateway.guard.trajectory import LoopPlan
 from gateway.http.admin import CertificateState, admin_router
 from gateway.http.answers import answers_router
+from gateway.http.audits import audits_router
 from gateway.http.clients import client_check, present_client
 from gateway.http.documented import ADMIN, ANSWERING, LISTING, METERED, failures
 from gateway.http.embeddings import embeddings_router
@@ -58,11 +67,14 @@ class Gateway:
     report: Report
     metrics: Metrics
     trace: Trace
+    drift: Drift
+    audits: AuditFile | None
 
-    async def ask(self, request: ChatRequest, client: Client = ANYONE) -> Outcome:
+    async def ask(self, request: ChatRequest, client: Client = ANYONE, *, watched: bool = False) -> Outcome:
         """Answer a request under the policy of this moment, by the client's backend if its key has one.
 
-        A model that is not on the key's list is unknown to its client. Raises ``LetheError``.
+        A model that is not on the key's list is unknown to its client. ``watched`` requests are real traffic, by
+        which drift is judged. Raises ``LetheError``.
         """
         _require_listed(client, request.model)
         pinned = client.backend is not None
@@ -71,7 +83,26 @@ class Gateway:
                 outcome = await self.guard.answer(served.upstream, request, served.policy, served.rule)
             note(**measurements(outcome))
             self._tell(outcome, served, client)
+        if watched:
+            self._watch(request, outcome, served.certificate)
         return outcome
+
+    def _watch(self, request: ChatRequest, outcome: Outcome, certificate: Certificate | None) -> None:
+        """Take a conversation that touches a topic, where a certificate promises something about it."""
+        if certificate is None or outcome.opening_score is None:
+            return
+        self.drift.saw(certificate, outcome.opening_score)
+        if self.audits is not None:
+            self.audits.offer(certificate, request, outcome)
+
+    async def label_audits(self, labels: Mapping[str, Sequence[Labelled]]) -> tuple[int, int]:
+        """Take labels by certificate; says how many were new, and how many are of certificates not in force.
+
+        Raises ``InvalidInput``.
+        """
+        certificates = {one.id: one for one in await self.policies.certificates()}
+        new = sum(self.drift.audited(certificates[id_], labels[id_]) for id_ in labels if id_ in certificates)
+        return new, sum(len(labels[id_]) for id_ in labels.keys() - certificates.keys())
 
     async def embed(self, request: EmbeddingRequest, client: Client = ANYONE) -> Embedded:
         """Embed under the policy of this moment, by the client's backend if its key has one."""
@@ -176,6 +207,8 @@ async def open_gateway(
         routing = Routing(upstream or open_upstream(settings), opener or Backends(settings))
         stack.push_async_callback(routing.aclose)
         plan = loop_plan(settings)
+        drift = Drift(_reactions(settings), state_path(store.path), seed=lambda: randbits(63), report=report)
+        stack.callback(drift.save)
         policies = Policies(
             store,
             routing,
@@ -184,8 +217,11 @@ async def open_gateway(
             Exceptions(settings.without_certificate, settings.strictest_threshold),
             verify_timeout_s=settings.verify_timeout_s,
             api_key=_secret(settings.api_key),
+            drift=drift,
         )
         metrics = Metrics()
+        for name in MONITORS:
+            metrics.drift(name, partial(drift.log_wealth, name), partial(drift.alarm, name))
         trace = together(metrics, stack.enter_context(_exporting())) if settings.otel else metrics
         guard = Guard(
             plan,
@@ -193,7 +229,17 @@ async def open_gateway(
             trace,
             finish=settings.fallback_finish_reason,
         )
-        yield Gateway(settings, routing, store, policies, guard, plan, report, metrics, trace)
+        audits = None
+        if settings.audit_file is not None:
+            chance = SystemRandom().random  # who could guess which answers are drawn could lie in the others
+            audits = stack.enter_context(keeping_audits(settings.audit_file, drift, chance=chance, report=report))
+        yield Gateway(settings, routing, store, policies, guard, plan, report, metrics, trace, drift, audits)
+
+
+def _reactions(settings: Settings) -> Reactions:
+    return Reactions(
+        settings.drift_delta, settings.drift_on_scores, settings.drift_on_audits, settings.audit_probability
+    )
 
 
 def _exporting() -> AbstractContextManager[Trace]:
@@ -215,7 +261,7 @@ def create_app(parts: Gateway) -> FastAPI:
     admitted = [*client, Depends(admit)]
 
     async def ask(request: ChatRequest) -> Outcome:
-        outcome = await parts.ask(request, present_client())
+        outcome = await parts.ask(request, present_client(), watched=True)
         # What the client reads as usage, and not what the loop cost: the limits must not count its rounds aloud.
         present_visit().spend(outcome.usage.prompt_tokens + outcome.usage.completion_tokens)
         return outcome
@@ -232,7 +278,7 @@ def create_app(parts: Gateway) -> FastAPI:
     )
     app.include_router(embeddings_router(embed), dependencies=admitted, responses=failures(ANSWERING))
     app.include_router(models_router(parts.models), dependencies=client, responses=failures(LISTING))
-    app.include_router(health_router(parts.readiness, parts.upstream.problems))
+    app.include_router(health_router(parts.readiness, parts.upstream.problems, parts.drift.notes))
     app.include_router(
         metrics_router(parts.metrics, key=_secret(settings.metrics_key)), responses=failures(METERED)
     )
@@ -243,6 +289,10 @@ def create_app(parts: Gateway) -> FastAPI:
             certificate_states=parts.certificate_states,
             problems=parts.upstream.problems,
         ),
+        responses=failures(ADMIN),
+    )
+    app.include_router(
+        audits_router(parts.label_audits, parts.drift.notes, admin_key=_secret(settings.admin_key)),
         responses=failures(ADMIN),
     )
     install_problem_handlers(app, parts.report)

@@ -12,8 +12,9 @@ from calibration.certificate import Certificate
 from calibration.trajectories import Bindings
 from gateway.certificates import stored_certificate
 from gateway.clients import Client, KeyRing, key_digest
+from gateway.drift.monitoring import Drift
 from gateway.errors import InvalidInput, UpstreamUnreachable
-from gateway.guard.policy import NONE_ACTIVE, Closed, Open, Panel, Policy, ReleaseRule, decide_rule
+from gateway.guard.policy import NONE_ACTIVE, Bounded, Closed, Open, Panel, Policy, ReleaseRule, decide_rule
 from gateway.guard.trajectory import LoopPlan
 from gateway.store.records import Place, PolicyRecord
 from gateway.store.store import Store
@@ -36,11 +37,15 @@ class Exceptions:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """All that one request needs: who answers it, what is forgotten, and what has to hold for an answer."""
+    """All that one request needs: who answers it, what is forgotten, and what has to hold for an answer.
+
+    ``certificate`` is the one that applies, if one does.
+    """
 
     upstream: Upstream
     policy: Policy
     rule: ReleaseRule
+    certificate: Certificate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,7 @@ class Policies:
         *,
         verify_timeout_s: float,
         api_key: str | None = None,
+        drift: Drift | None = None,
     ) -> None:
         self._store = store
         self._routing = routing
@@ -111,6 +117,7 @@ class Policies:
         self._plan = plan
         self._exceptions = exceptions
         self._verify_timeout_s = verify_timeout_s
+        self._drift = drift
         self._api_key_digest = None if api_key is None else key_digest(api_key)
         self._reading = asyncio.Lock()
         self._preparing = asyncio.Lock()
@@ -127,7 +134,18 @@ class Policies:
         with self._routing.held(in_force.fleet):
             if pinned and model not in in_force.fleet.backends:
                 raise UpstreamUnreachable("the model of this key is not available")
-            yield await self._served(in_force, model)
+            yield self._after_drift(await self._served(in_force, model))
+
+    def _after_drift(self, served: Served) -> Served:
+        """Let an alarm count from the next request on."""
+        if self._drift is None or served.certificate is None or not isinstance(served.rule, Bounded):
+            return served
+        rule = self._drift.rule(served.certificate, served.rule)
+        return served if rule is served.rule else replace(served, rule=rule)
+
+    async def certificates(self) -> tuple[Certificate, ...]:
+        """Give the certificates in force, as the store has them now. Raises ``StoreError``."""
+        return (await self._in_force()).certificates
 
     async def now(self, model: str) -> tuple[Policy, ReleaseRule]:
         """Give the policy as it is now, and the rule for answers of ``model``: for onlookers."""
@@ -190,6 +208,8 @@ class Policies:
         record = await self._store.snapshot()
         self._routing.follow({one.name: Wanted(one.place, one.fingerprint) for one in record.backends})
         certificates, unreadable = _certificates(record.certificates)
+        if self._drift is not None:
+            self._drift.follow(certificates)
         prepared: dict[frozenset[str], Policy] = {}
         if before is not None and before.record.topics == record.topics:
             prepared = {ids: replace(p, revision=record.revision) for ids, p in before.prepared.items()}
@@ -222,7 +242,7 @@ class Policies:
             strictest=self._exceptions.strictest_threshold,
             otherwise=otherwise,
         )
-        return Served(asked, policy, rule)
+        return Served(asked, policy, rule, certificate if isinstance(rule, Bounded) else None)
 
     def _certificate(self, in_force: InForce, asked: Upstream, model: str) -> tuple[Certificate | None, str]:
         """Find the newest certificate that was made of this generator, or say why there is none.

@@ -143,6 +143,28 @@ class Settings(BaseSettings):
     strictest_threshold: float | None = Field(
         None, gt=0, le=1, description="Tightens the certificate's threshold; always valid, answers less."
     )
+    drift_delta: float = Field(
+        0.01, gt=0, lt=1, description="Highest probability that a monitor of drift ever rings without need."
+    )
+    drift_on_scores: Literal["warn", "tighten", "fall_back"] = Field(
+        "warn",
+        description="When scores drift: `tighten` halves the threshold, `fall_back` lets nothing out, until "
+        "another certificate is in force.",
+    )
+    drift_on_audits: Literal["warn", "fall_back"] = Field(
+        "fall_back", description="The same when audited answers leak more often than the certificate promises."
+    )
+    audit_file: Path | None = Field(
+        None,
+        description="Keep conversations that touch a topic in this file, drawn at random, for people to label. "
+        "Holds their content.",
+    )
+    audit_probability: float = Field(
+        0.01,
+        gt=0,
+        le=1,
+        description="With which probability one is drawn; a lower one counts from the next certificate on.",
+    )
     fallback: Literal["unaware", "refuse", "custom"] = Field(
         "unaware", description="Style of the fallback where no topic's own applies."
     )

@@ -9,6 +9,7 @@ import typer
 
 import gateway
 from gateway.cli import backends, certificate, keys, topics, train, unlearn
+from gateway.cli.audits import audits_command
 from gateway.cli.calibrate import calibrate_command
 from gateway.cli.demo import demo
 from gateway.cli.probes import probes_command
@@ -44,6 +45,7 @@ app.command()(demo)
 app.command()(serve)
 app.command("probes")(probes_command)
 app.command("calibrate")(calibrate_command)
+app.command("audits")(audits_command)
 app.add_typer(topics.app, name="topics")
 app.add_typer(certificate.app, name="certificate")
 app.add_typer(backends.app, name="backends")

@@ -35,7 +35,10 @@ _ABOVE_ZERO: Final = 5e-324
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """An answer goes out. ``usage`` is what it cost by itself, ``usage_total`` what the loop cost."""
+    """An answer goes out. ``usage`` is what it cost by itself, ``usage_total`` what the loop cost.
+
+    ``opening_score`` is the first candidate's score, where the conversation touches a topic.
+    """
 
     choices: tuple[Choice, ...]
     model: str
@@ -44,6 +47,7 @@ class Released:
     rounds: int
     generations: int
     rule: ReleaseRule
+    opening_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class FellBack:
     reason: Reason
     detail: str
     evidence: tuple[Evidence, ...] = ()
+    opening_score: float | None = None
 
 
 Outcome: TypeAlias = Released | FellBack
@@ -170,6 +175,7 @@ class Guard:
             reason=reason,
             detail=detail,
             evidence=last.evidence if last else (),
+            opening_score=last.opening_score if last else None,
         )
 
     def _fallback_for(self, policy: Policy, last: Candidate | None) -> Fallback:
@@ -190,6 +196,7 @@ def _release(candidate: Candidate, rule: ReleaseRule) -> Released:
         rounds=candidate.round,
         generations=candidate.generations,
         rule=rule,
+        opening_score=candidate.opening_score,
     )
 
 
@@ -212,6 +219,7 @@ def _together(outcomes: Sequence[Outcome]) -> Outcome:
         usage_total=sum((outcome.usage_total for outcome in outcomes), Usage()),
         rounds=max(outcome.rounds for outcome in outcomes),
         generations=sum(outcome.generations for outcome in outcomes),
+        opening_score=outcomes[0].opening_score,
     )
 
 

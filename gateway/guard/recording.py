@@ -19,7 +19,7 @@ from gateway.guard.prompts import Prompt, PromptSet
 from gateway.guard.together import all_of
 from gateway.guard.trajectory import Candidate, Ended, Step
 
-__all__ = ["Oracle", "Progress", "Recorder", "Walk"]
+__all__ = ["Oracle", "Progress", "Recorder", "Walk", "appending"]
 
 Oracle: TypeAlias = Callable[[Prompt, str], bool | None]
 """Say whether an answer to the prompt leaks; None where that is for somebody else to say."""
@@ -55,7 +55,7 @@ class Recorder:
         total, done = len(prompts.prompts), len(finished)
         progress(done, total)
         gate = asyncio.Semaphore(self.concurrency)
-        with _appending(path) as append:
+        with appending(path) as append:
             if not finished:
                 append(header_line(self.bindings))
 
@@ -134,7 +134,7 @@ class Recorder:
 
 
 @contextmanager
-def _appending(path: Path) -> Iterator[Callable[[str], None]]:
+def appending(path: Path) -> Iterator[Callable[[str], None]]:
     """Open for appending, readable by the owner alone; each line goes out in one write."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

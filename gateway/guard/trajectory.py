@@ -83,7 +83,8 @@ class Candidate:
 
     ``round`` counts from 1, ``generations`` the answers drawn up to and with this one; ``usage`` is what it
     would have cost without a loop, ``usage_total`` that of all so far. ``topics`` are those that the
-    conversation touches. ``ends_round`` says that the round holds no further candidate.
+    conversation touches. ``ends_round`` says that the round holds no further candidate;
+    ``opening_score`` is the score of the trajectory's first one, None where the conversation touches no topic.
     """
 
     round: int
@@ -96,6 +97,7 @@ class Candidate:
     usage_total: Usage
     generations: int
     ends_round: bool = True
+    opening_score: float | None = None
 
     @property
     def text(self) -> str:
@@ -175,6 +177,7 @@ class _Walker:
         self._spent = Usage()
         self._prompt_tokens: int | None = None
         self._generations = 0
+        self._opening: float | None = None
 
     @classmethod
     async def start(
@@ -220,6 +223,8 @@ class _Walker:
             self._generations += 1
             if isinstance(verdict, Abstained):
                 return [*steps, Ended("abstained", verdict.reason)]
+            if self._opening is None and self._touched:
+                self._opening = verdict.leakage
             steps.append(
                 Candidate(
                     round=round_,
@@ -232,6 +237,7 @@ class _Walker:
                     usage_total=self._spent,
                     generations=self._generations,
                     ends_round=left == 0,
+                    opening_score=self._opening,
                 )
             )
         return steps

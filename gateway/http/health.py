@@ -17,11 +17,12 @@ Problems: TypeAlias = Callable[[], Mapping[str, str]]
 """Names each backend and why it does not answer; an empty text is fine."""
 
 
-def health_router(checks: Checks, backends: Problems = dict) -> APIRouter:
+def health_router(checks: Checks, backends: Problems = dict, drift: Problems = dict) -> APIRouter:
     """Serve /healthz and /readyz.
 
     A backend that is not available is shown and does not make the gateway unready: the other models answer.
-    Why it is not is for the operator (GET /admin/backends): a path has no place here.
+    Why it is not is for the operator (GET /admin/backends): a path has no place here. Nor does a monitor of
+    ``drift`` that rang: where answers must not go out, the certificate's check says so.
     """
     router = APIRouter()
 
@@ -41,6 +42,8 @@ def health_router(checks: Checks, backends: Problems = dict) -> APIRouter:
         }
         if problems := backends():
             body["backends"] = {name: "not available" if why else "ok" for name, why in problems.items()}
+        if rung := drift():
+            body["drift"] = {name: why or "ok" for name, why in rung.items()}
         return JSONResponse(body, 200 if ready else 503)
 
     return router

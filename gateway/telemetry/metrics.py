@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -53,6 +53,18 @@ class Metrics:
         self._revision = Gauge("lethe_policy_revision", "Revision of the policy in force.", registry=own)
         self._topics = Gauge("lethe_active_topics", "Topics being forgotten.", registry=own)
         self._in_force = Gauge("lethe_certificate_in_force", "1 where a certificate applies.", registry=own)
+
+        self._drift_wealth = Gauge(
+            "lethe_drift_log_wealth", "Evidence that the world changed, log.", ["monitor"], registry=own
+        )
+        self._drift_alarm = Gauge(
+            "lethe_drift_alarm", "1 where a monitor of drift rang.", ["monitor"], registry=own
+        )
+
+    def drift(self, monitor: str, log_wealth: Callable[[], float], alarm: Callable[[], bool]) -> None:
+        """Ask these whenever the values are scraped, so that requests need not tell."""
+        self._drift_wealth.labels(monitor).set_function(log_wealth)
+        self._drift_alarm.labels(monitor).set_function(alarm)
 
     def exposition(self) -> bytes:
         """Write all values in the text format that Prometheus scrapes."""

@@ -1,0 +1,72 @@
+"""The audit file: conversations drawn at random, kept for people to label. It holds content: only if asked to."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from calibration.certificate import Certificate
+from gateway.drift.monitoring import Drift
+from gateway.errors import InvalidInput
+from gateway.guard.channels import visible
+from gateway.guard.loop import FellBack, Outcome
+from gateway.guard.recording import appending
+from gateway.logs import Report
+from gateway.upstream.protocol import ChatRequest
+
+__all__ = ["AuditFile", "keeping_audits"]
+
+
+class AuditFile:
+    """Draws answers for audits, fallbacks included, and appends them as lines whose ``leaked`` is to be filled in.
+
+    A fallback leaked nothing, so its line says so. ``chance`` draws uniform numbers in [0, 1).
+    """
+
+    def __init__(
+        self, append: Callable[[str], None], drift: Drift, *, chance: Callable[[], float], report: Report
+    ) -> None:
+        self._append = append
+        self._drift = drift
+        self._chance = chance
+        self._report = report
+
+    def offer(self, certificate: Certificate, request: ChatRequest, outcome: Outcome) -> None:
+        """Keep the conversation and its first answer, with the probability of an audit.
+
+        What cannot be written was not drawn; whether it can does not depend on the answer.
+        """
+        probability = self._drift.probability(certificate)
+        if self._chance() >= probability:
+            return
+        alone_fell_back = isinstance(outcome, FellBack) and len(outcome.choices) == 1
+        line = {
+            "certificate": certificate.id,
+            "number": self._drift.next_number(certificate),
+            "probability": probability,
+            "leaked": False if alone_fell_back else None,
+            "model": request.model,
+            "messages": list(request.messages),
+            "answer": visible(outcome.choices[:1]),
+        }
+        try:
+            self._append(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+        except InvalidInput:
+            self._report("audit_not_kept", {"certificate": certificate.id})
+        else:
+            self._drift.drew(certificate)
+
+
+@contextmanager
+def keeping_audits(
+    path: Path, drift: Drift, *, chance: Callable[[], float], report: Report
+) -> Iterator[AuditFile]:
+    """Keep the file open. Raises ``InvalidInput`` where it cannot be written, or others may read it."""
+    if path.exists() and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
+        raise InvalidInput(f"others may read the audit file {path}: chmod 600 it, or name another file")
+    with appending(path) as append:
+        yield AuditFile(append, drift, chance=chance, report=report)
