@@ -40,5 +40,5 @@ def answered(*, streams: bool) -> dict[int | str, dict[str, Any]]:
     """Document an answer in OpenAI's own schema, which is not repeated here, and its stream of events."""
     content: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
     if streams:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {"schema": {"description": "One server-sent event."}}
     return {200: {"description": "As OpenAI's API answers.", "content": content}}

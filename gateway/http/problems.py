@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from gateway.errors import InvalidInput, LetheError, RateLimited, StoreError, Unauthenticated, UpstreamRejected
 from gateway.logs import Report, keep_silent
@@ -22,6 +23,7 @@ _UNEXPECTED: Final = "the gateway failed; nothing was released"
 _GATEWAY_KEY_REFUSED: Final = "the upstream refused the gateway's own key"
 _PASSED_ON: Final = frozenset({400, 404, 413, 422, 429})
 _FIELD_LENGTH: Final = 64
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def install_problem_handlers(app: FastAPI, report: Report = keep_silent) -> None:
@@ -98,12 +100,23 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
     phrase = HTTPStatus(error.status_code).phrase
     kind = "invalid_request_error" if error.status_code < 500 else "server_error"
     body = _body(phrase, kind, None, phrase.lower().replace(" ", "_"))
-    return _answer(request, error.status_code, body, error.headers)
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {**(headers or {}), "allow": ", ".join(_allowed(request))}
+    return _answer(request, error.status_code, body, headers)
 
 
 async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
     _report(request, "unexpected_error", kind=type(error).__name__)
     return _answer(request, 500, _body(_UNEXPECTED, "server_error", None, "internal_error"))
+
+
+def _allowed(request: Request) -> Iterator[str]:
+    """Name what the path allows: of several routes on one path, the router names the first one's methods alone."""
+    for method in _METHODS:
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            yield method
 
 
 def _report(request: Request, event: str, **fields: object) -> None:

@@ -39,7 +39,7 @@ class _Message(BaseModel):
 class _StreamOptions(BaseModel):
     model_config = ConfigDict(extra="allow")
 
-    include_usage: bool = False
+    include_usage: bool = Field(False, strict=True)
 
 
 class ChatBody(BaseModel):
@@ -49,9 +49,9 @@ class ChatBody(BaseModel):
 
     model: str = Field(min_length=1)
     messages: list[_Message] = Field(min_length=1)
-    stream: bool = False
+    stream: bool = Field(False, strict=True)
     stream_options: _StreamOptions | None = None
-    n: int = Field(1, ge=1, le=16)
+    n: int = Field(1, ge=1, le=16, strict=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ _MOST_PROMPTS: Final = 64
 class _StreamOptions(BaseModel):
     model_config = ConfigDict(extra="allow")
 
-    include_usage: bool = False
+    include_usage: bool = Field(False, strict=True)
 
 
 class CompletionsBody(BaseModel):
@@ -43,12 +43,12 @@ class CompletionsBody(BaseModel):
 
     model: str = Field(min_length=1)
     prompt: str | list[str] | list[int] | list[list[int]] = Field(min_length=1)
-    stream: bool = False
+    stream: bool = Field(False, strict=True)
     stream_options: _StreamOptions | None = None
-    n: int = Field(1, ge=1, le=16)
-    echo: bool = False
+    n: int = Field(1, ge=1, le=16, strict=True)
+    echo: bool = Field(False, strict=True)
     suffix: str | None = None
-    best_of: int | None = Field(None, ge=1, le=20)
+    best_of: int | None = Field(None, ge=1, le=20, strict=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class ResponsesBody(BaseModel):
     model: str = Field(min_length=1)
     input: str | list[dict[str, Any]] = Field(min_length=1)
     instructions: str | None = None
-    stream: bool = False
+    stream: bool = Field(False, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
