@@ -102,7 +102,7 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
     body = _body(phrase, kind, None, phrase.lower().replace(" ", "_"))
     headers = error.headers
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers = {**(headers or {}), "allow": ", ".join(_allowed(request))}
+        headers = {"allow": ", ".join(_allowed(request))}
     return _answer(request, error.status_code, body, headers)
 
 

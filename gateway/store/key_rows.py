@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -74,7 +74,13 @@ def _columns(limits: KeyLimits) -> dict[str, Any]:
 
 
 def _key(row: Row[Any]) -> ClientKey:
-    return ClientKey(row.name, row.digest, row.backend, row.created_at, row.revoked_at, _limits(row))
+    revoked_at = None if row.revoked_at is None else _in_utc(row.revoked_at)
+    return ClientKey(row.name, row.digest, row.backend, _in_utc(row.created_at), revoked_at, _limits(row))
+
+
+def _in_utc(stamp: datetime) -> datetime:
+    """Say of a stamp what every one here is: SQLite keeps no time zones."""
+    return stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp
 
 
 def _limits(row: Row[Any]) -> KeyLimits:

@@ -127,8 +127,9 @@ async def test_an_unknown_route_and_a_wrong_method_have_openais_shape() -> None:
     app = FastAPI()
     install_problem_handlers(app)
     app.add_api_route("/", lambda: None, methods=["GET"])
+    app.add_api_route("/", lambda: None, methods=["DELETE"])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://lethe") as client:
         unknown, wrong = await client.get("/nothing"), await client.post("/")
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (405, "method_not_allowed")
-    assert wrong.headers["allow"] == "GET"
+    assert wrong.headers["allow"] == "GET, DELETE"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,11 @@ def test_a_limit_that_allows_nothing_is_refused(wrong) -> None:
     """Revoking a key is what does that."""
     with pytest.raises(ValueError, match="at least"):
         KeyLimits(**wrong)
+
+
+async def test_a_keys_stamps_say_that_they_are_in_utc(store: Store) -> None:
+    """A time without a zone is no time for whoever reads it elsewhere."""
+    await store.add_key("team", "d", None)
+    await store.revoke_key("team")
+    (key,) = (await store.policy()).keys
+    assert [timedelta(0), timedelta(0)] == [key.created_at.utcoffset(), key.revoked_at.utcoffset()]
