@@ -1,4 +1,4 @@
-"""What noticing drift costs: microseconds per observation of both monitors, after many observations.
+"""What noticing drift costs: microseconds per observation of both monitors, alone and in the gateway.
 
 Run ``python benchmarks/drift.py --observations 100000``.
 """
@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 
+from calibration.certificate import Certificate
 from calibration.drift import Audits, Scores, after_audit, after_score
+from calibration.issue import issue_certificate
+from calibration.trajectories import Bindings, Candidate, Recording, Trajectory
+from gateway.drift.monitoring import Drift, Reactions
+from gateway.guard.policy import Bounded
 
 
 def per_score(observations: int, chunk: int) -> list[float]:
     """Feed scores, many of them exactly 0, and time each chunk: microseconds per observation."""
-    rng = np.random.default_rng(0)
-    values = np.where(rng.random(observations) < 0.7, 0.0, rng.beta(2, 6, observations)).tolist()
+    values = first_scores(observations)
     monitor, found = Scores(seed=1), []
     for start in range(0, observations, chunk):
         begun = time.perf_counter()
@@ -25,6 +31,36 @@ def per_score(observations: int, chunk: int) -> list[float]:
             monitor = after_score(monitor, score)
         found.append((time.perf_counter() - begun) / len(values[start : start + chunk]) * 1e6)
     return found
+
+
+def first_scores(observations: int) -> list[float]:
+    """Draw scores as of quiet traffic."""
+    rng = np.random.default_rng(0)
+    values: list[float] = np.where(rng.random(observations) < 0.7, 0.0, rng.beta(2, 6, observations)).tolist()
+    return values
+
+
+def per_request(observations: int, chunk: int) -> list[float]:
+    """Do all that the gateway does for one request: the rule, the score, its state on disk now and then."""
+    certificate, values, found = any_certificate(), first_scores(observations), []
+    rule = Bounded(0.5, certificate.id)
+    with tempfile.TemporaryDirectory() as folder:
+        drift = Drift(Reactions(), Path(folder) / "state.json", seed=lambda: 1)
+        drift.follow([certificate])
+        for start in range(0, observations, chunk):
+            begun = time.perf_counter()
+            for score in values[start : start + chunk]:
+                drift.rule(certificate, rule)
+                drift.saw(certificate, score)
+            found.append((time.perf_counter() - begun) / len(values[start : start + chunk]) * 1e6)
+    return found
+
+
+def any_certificate() -> Certificate:
+    """Issue a certificate for a made-up recording."""
+    prompts = tuple(Trajectory(f"p{n}", (Candidate(0, 0.5, leak=True),)) for n in range(60))
+    recording = Recording(Bindings("g", "v", {}, "r", "d", 3, "p"), prompts)
+    return issue_certificate(recording, level=0.1, confidence=0.95, created="2026-01-31T12:00:00Z")
 
 
 def per_audit(observations: int, chunk: int) -> list[float]:
@@ -45,7 +81,7 @@ def main() -> None:
     parser.add_argument("--observations", type=int, default=100_000)
     parser.add_argument("--chunk", type=int, default=5_000)
     chosen = parser.parse_args()
-    for name, measure in (("scores", per_score), ("audits", per_audit)):
+    for name, measure in (("scores", per_score), ("audits", per_audit), ("a request in the gateway", per_request)):
         found = measure(chosen.observations, chosen.chunk)
         print(
             f"{name}: {statistics.median(found):.1f} us per observation "

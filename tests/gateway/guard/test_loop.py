@@ -322,3 +322,18 @@ async def test_a_verifier_that_computes_for_ever_over_a_long_answer_lets_nothing
 
     long = "x" * 30_000
     assert "abstained" == (await loop([long], verdict=verdict, verify_timeout_s=0.05).answer()).reason
+
+
+async def test_the_opening_score_is_the_first_candidates_where_a_topic_is_touched(loop):
+    """Whatever went out, and of the first of several answers; talk of anything else has none."""
+    lines = ["0.9 Seltal", "0.8 Seltal", "0.1 fine"]
+    outcomes = [await loop(lines).answer(), await loop(lines, plan=LoopPlan(rounds=2)).answer()]
+    both = await loop(["0.4 a", "0.1 b"]).answer(n=2)
+    other = await loop(["0.1 fine"]).answer(text="What is the tallest hill?")
+    assert [0.9, 0.9, 0.4, None] == [outcome.opening_score for outcome in (*outcomes, both, other)]
+
+
+async def test_a_fallback_that_judged_nothing_has_no_opening_score(loop):
+    """The first candidate could not be judged, or nothing was generated."""
+    talk = loop(["abstain"])
+    assert [None, None] == [(await talk.answer()).opening_score, (await talk.answer(Closed("x"))).opening_score]
