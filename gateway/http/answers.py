@@ -19,6 +19,7 @@ from gateway.http.dialects.completions import COMPLETIONS
 from gateway.http.dialects.dialect import Asked, Dialect
 from gateway.http.dialects.responses import RESPONSES
 from gateway.http.documented import answered
+from gateway.http.problems import UNEXPECTED
 from gateway.upstream.protocol import ChatRequest
 
 __all__ = ["DIALECTS", "Ask", "answers_router"]
@@ -112,9 +113,13 @@ async def _events(work: _Work, asked: Asked, keep_alive_s: float, disclosed: boo
             yield b": keep-alive\n\n"
             await asyncio.wait({work}, timeout=keep_alive_s)
         try:
-            events = asked.events(work.result(), disclosed=disclosed)
+            events = list(asked.events(work.result(), disclosed=disclosed))
         except LetheError as error:
-            events = asked.failure(error)
+            events = list(asked.failure(error))
+        except Exception:  # the stream must end in a way that clients know, and tell nothing
+            for event in asked.failure(LetheError(UNEXPECTED)):
+                yield event
+            raise
         for event in events:
             yield event
     finally:

@@ -16,10 +16,10 @@ from gateway.errors import InvalidInput, LetheError, RateLimited, StoreError, Un
 from gateway.logs import Report, keep_silent
 from gateway.store.wire import explain, field_path
 
-__all__ = ["install_problem_handlers", "problem_body", "problem_status"]
+__all__ = ["UNEXPECTED", "install_problem_handlers", "problem_body", "problem_status"]
 
 _STORE_UNAVAILABLE: Final = "the gateway cannot read its policy, so nothing is released; its log says why"
-_UNEXPECTED: Final = "the gateway failed; nothing was released"
+UNEXPECTED: Final = "the gateway failed; nothing was released"
 _GATEWAY_KEY_REFUSED: Final = "the upstream refused the gateway's own key"
 _PASSED_ON: Final = frozenset({400, 404, 413, 422, 429})
 _FIELD_LENGTH: Final = 64
@@ -108,7 +108,7 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
 
 async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
     _report(request, "unexpected_error", kind=type(error).__name__)
-    return _answer(request, 500, _body(_UNEXPECTED, "server_error", None, "internal_error"))
+    return _answer(request, 500, _body(UNEXPECTED, "server_error", None, "internal_error"))
 
 
 def _allowed(request: Request) -> Iterator[str]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.errors import LetheError
 from gateway.guard.loop import Outcome
 from gateway.http.bodies import decoded
+from gateway.http.dialects.decoding import check_decoding
 from gateway.http.dialects.dialect import Dialect
 from gateway.http.dialects.encoding import (
     DONE,
@@ -101,6 +102,7 @@ class _AskedChat:
 
 def _decode(raw: bytes) -> _AskedChat:
     body = decoded(ChatBody, raw)
+    check_decoding(body.model_extra or {})
     request = ChatRequest(
         model=body.model,
         messages=tuple(message.model_dump() for message in body.messages),

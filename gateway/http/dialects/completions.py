@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.errors import InvalidInput, LetheError
 from gateway.guard.loop import Outcome
 from gateway.http.bodies import decoded
+from gateway.http.dialects.decoding import check_decoding
 from gateway.http.dialects.dialect import Dialect
 from gateway.http.dialects.encoding import (
     DONE,
@@ -28,6 +29,9 @@ from gateway.upstream.protocol import ChatRequest, Choice
 __all__ = ["COMPLETIONS", "CompletionsBody"]
 
 _MOST_PROMPTS: Final = 64
+_MOST_CHOICES: Final = 64
+_UNREAD: Final = frozenset({"prompt_embeds", "prompt_token_ids"})
+"""What some servers take for a prompt, and nobody can read."""
 
 
 class _StreamOptions(BaseModel):
@@ -111,9 +115,14 @@ def _decode(raw: bytes) -> _AskedCompletions:
     if body.best_of is not None and body.best_of != body.n:
         raise InvalidInput("best_of: ask for n choices instead; each is verified", param="best_of")
     parameters = dict(body.model_extra or {})
+    check_decoding(parameters)
+    if unread := sorted(_UNREAD & parameters.keys()):
+        raise InvalidInput(f"{unread[0]}: only words can be verified", param=unread[0])
     if body.echo:  # the prompt is put before the answer here, and nobody knows its probabilities
         parameters.pop("logprobs", None)
     requests = tuple(ChatRequest.going_on(body.model, text, parameters, body.n) for text in _texts(body.prompt))
+    if len(requests) * body.n > _MOST_CHOICES:
+        raise InvalidInput(f"prompt: at most {_MOST_CHOICES} choices in one request", param="prompt")
     include_usage = bool(body.stream_options and body.stream_options.include_usage)
     return _AskedCompletions(requests, body.stream, include_usage, body.echo)
 

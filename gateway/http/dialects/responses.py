@@ -12,8 +12,10 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import InvalidInput, LetheError
+from gateway.guard.channels import verifiable
 from gateway.guard.loop import Outcome
 from gateway.http.bodies import decoded
+from gateway.http.dialects.decoding import check_decoding
 from gateway.http.dialects.dialect import Dialect
 from gateway.http.dialects.encoding import disclosure, in_words
 from gateway.http.dialects.responses_input import chat_messages, chat_parameters
@@ -52,7 +54,7 @@ class _AskedResponse:
         why = _INCOMPLETE.get(outcome.choices[0].finish_reason)
         body = {
             **self._response("completed" if why is None else "incomplete"),
-            "output": [item for item in _items(outcome.choices[0].message)],
+            "output": list(_items(verifiable(outcome.choices[0]).message)),
             "usage": _usage(outcome.usage),
             "incomplete_details": None if why is None else {"reason": why},
         }
@@ -99,11 +101,9 @@ class _AskedResponse:
 def _decode(raw: bytes) -> _AskedResponse:
     body = decoded(ResponsesBody, raw)
     beside = body.model_extra or {}
-    request = ChatRequest(
-        model=body.model,
-        messages=tuple(chat_messages(body.input, body.instructions)),
-        parameters=chat_parameters(beside),
-    )
+    parameters = chat_parameters(beside)
+    check_decoding(parameters)
+    request = ChatRequest(body.model, tuple(chat_messages(body.input, body.instructions)), parameters)
     echoed = ("tools", "tool_choice", "temperature", "top_p", "text", "metadata", "max_output_tokens", "reasoning")
     kept = {name: _sayable(beside[name], name) for name in echoed if beside.get(name) is not None}
     return _AskedResponse((request,), body.stream, {"instructions": body.instructions, **kept})
