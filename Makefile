@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-vllm check guarantees bench docs clean
+.PHONY: demo test test-vllm test-compat check guarantees bench docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/lethe demo $(ARGS)
@@ -37,6 +37,17 @@ $(VLLM_VENV)/.vllm:
 
 test-vllm: $(VENV)/.dev $(VLLM_VENV)/.vllm
 	LETHE_TEST_VLLM_PYTHON=$(abspath $(VLLM_VENV)/bin/python) $(BIN)/pytest tests/vllm $(ARGS)
+
+# Client libraries pin other versions than ours, too.
+COMPAT_VENV := .venv-compat
+
+$(COMPAT_VENV)/.compat: constraints-compat.txt
+	$(PYTHON) -m venv $(COMPAT_VENV)
+	$(COMPAT_VENV)/bin/pip install --quiet --constraint constraints-compat.txt langchain-openai instructor llm 'lm-eval[api]'
+	touch $@
+
+test-compat: $(VENV)/.dev $(COMPAT_VENV)/.compat
+	LETHE_TEST_COMPAT_PYTHON=$(abspath $(COMPAT_VENV)/bin/python) $(BIN)/pytest tests/compat $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
