@@ -40,7 +40,7 @@ def read_watches(path: Path) -> dict[str, Watch]:
     except (OSError, ValueError) as error:
         raise InvalidInput(
             f"the state of the drift monitors in {path} cannot be read ({error}); put back a whole copy, or "
-            "calibrate again and remove it"
+            "remove it and calibrate again: it may hold an alarm"
         ) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -161,6 +162,44 @@ async def test_learn_then_test_certifies_the_same_recording(start, tmp_path):
         code, _, err = await desk.run(*CALIBRATE, "--method", "ltt")
         assert (0, asked) == (code, len(model.upstream.requests)), err
     assert ("ltt", True) == (desk.certificate().method, desk.certificate().threshold is not None)
+
+
+async def test_threshold_rounds_and_strategies_are_chosen_together(start, tmp_path):
+    """The command says what to set, and a gateway that is set so answers under the certificate."""
+    async with start(revised, topics=()) as model:
+        desk = Desk(tmp_path, f"{model.url}/v1")
+        await desk.set_up(90)
+        more = [{"id": f"b{n}", "prompt": f"({n}) How tall is it?", "benign": True} for n in range(60)]
+        with (tmp_path / "prompts.jsonl").open("a") as file:
+            file.writelines(f"\n{json.dumps(line)}" for line in more)
+        choose = ("--method", "joint", "--confidence", "0.9", "--most-changed", "0.1", "--most-refused", "0.4")
+        among = ("--rounds-among", "2,1", "--strategies-among", "revise; unaware,revise")
+        code, out, err = await desk.run(*CALIBRATE, *choose, *among)
+        assert 0 == code, err
+        settings = next(line for line in out.splitlines() if line.startswith("Serve with "))
+        assert "LETHE_ROUNDS=2" in settings
+        assert 0.4 == desk.certificate().joint.limits.refused
+        await desk.run("certificate", "activate", "certificate.json")
+        for part in shlex.split(settings.removeprefix("Serve with ")):
+            name, _, value = part.partition("=")
+            desk.environment[name] = value
+        code, out, err = await desk.run("backends", "compare", "--prompts", "prompts.jsonl", "--json", "c.json")
+        assert 0 == code, out + err
+    assert desk.certificate().id == json.loads((tmp_path / "c.json").read_text())[0]["released_under"]
+
+
+async def test_other_promises_reach_the_certificate(start, tmp_path):
+    """Sessions, groups, people's labels and giving up early, all at once."""
+    async with start(revised, topics=()) as model:
+        desk = Desk(tmp_path, f"{model.url}/v1")
+        await desk.set_up(120)
+        people = {"id": "p3", "labels": [True, False]}
+        (tmp_path / "people.jsonl").write_text(json.dumps(people) + "\n")
+        code, out, err = await desk.run(*CALIBRATE, "--tries", "1", "--every-group", "topic", "--most-lost", "0.1")
+        assert (0, True) == (code, "Note: giving up early" in out), err
+        assert (1, "topic") == (desk.certificate().tries, desk.certificate().every_group)
+        code, _, err = await desk.run(*CALIBRATE, "--audit", "people.jsonl")
+    assert (2, True) == (code, "shows no sensitivity" in err), err
 
 
 @pytest.mark.parametrize(
