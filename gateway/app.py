@@ -202,7 +202,7 @@ async def open_gateway(
     given. ``create`` begins a database where there is none.
     """
     async with AsyncExitStack() as stack:
-        store = await Store.open(settings.database, create=create)
+        store = await Store.open(settings.database, create=create, who="admin")
         stack.push_async_callback(store.aclose)
         routing = Routing(upstream or open_upstream(settings), opener or Backends(settings))
         stack.push_async_callback(routing.aclose)

@@ -15,6 +15,7 @@ from calibration.issue import verify
 from gateway.certificates import activate_certificate, read_certificate
 from gateway.cli.failures import needing_extra, refusing_bad_input, reporting_failures
 from gateway.cli.report import report_command
+from gateway.cli.stores import cli_user
 from gateway.errors import InvalidInput
 from gateway.settings import read_settings
 from gateway.store.store import Store
@@ -178,7 +179,7 @@ def deactivate(
 
 
 async def _with_store(database: str | None, work: Callable[[Store], Awaitable[int]]) -> int:
-    store = await Store.open(read_settings(database=database).database, create=False)
+    store = await Store.open(read_settings(database=database).database, create=False, who=cli_user())
     try:
         return await work(store)
     finally:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import gateway
-from gateway.cli import backends, certificate, keys, topics, train, unlearn
+from gateway.cli import audit, backends, certificate, keys, topics, train, unlearn
 from gateway.cli.audits import audits_command
 from gateway.cli.calibrate import calibrate_command
 from gateway.cli.demo import demo
@@ -50,6 +50,7 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(certificate.app, name="certificate")
 app.add_typer(backends.app, name="backends")
 app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 app.add_typer(train.app, name="train")
 app.add_typer(unlearn.app, name="unlearn")
 

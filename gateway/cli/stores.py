@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
@@ -11,7 +12,7 @@ import typer
 from gateway.settings import read_settings
 from gateway.store.store import Store
 
-__all__ = ["Database", "with_store"]
+__all__ = ["Database", "cli_user", "with_store"]
 
 T = TypeVar("T")
 
@@ -25,10 +26,18 @@ def with_store(database: str | None, action: Callable[[Store], Awaitable[T]], *,
     where = read_settings(database=database).database
 
     async def act() -> T:
-        store = await Store.open(where, create=create)
+        store = await Store.open(where, create=create, who=cli_user())
         try:
             return await action(store)
         finally:
             await store.aclose()
 
     return asyncio.run(act())
+
+
+def cli_user() -> str:
+    """Name whoever runs the command, for the audit log: as the environment says it, which is no proof."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        return "cli:unknown"

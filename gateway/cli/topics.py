@@ -18,6 +18,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from gateway.cli.failures import reporting_failures
+from gateway.cli.stores import cli_user
 from gateway.errors import InvalidInput, NotFound
 from gateway.settings import read_settings
 from gateway.store.records import ForgetTopic
@@ -144,7 +145,7 @@ def _with_store(database: str | None, action: Callable[[Store], Awaitable[T]], *
     where = read_settings(database=database).database
 
     async def act() -> T:
-        store = await Store.open(where, create=create)
+        store = await Store.open(where, create=create, who=cli_user())
         try:
             return await action(store)
         finally:

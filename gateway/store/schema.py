@@ -18,7 +18,7 @@ from sqlalchemy import (
     true,
 )
 
-__all__ = ["backends", "certificates", "client_keys", "metadata", "policy", "routes", "topics"]
+__all__ = ["audit", "backends", "certificates", "client_keys", "metadata", "policy", "routes", "topics"]
 
 metadata = MetaData()
 
@@ -94,6 +94,16 @@ client_keys = Table(
     Column("concurrent", Integer, nullable=True),
 )
 """Revoked keys stay: as long as there ever was one, a client must send one. A limit that is NULL is none."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("entry", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+)
+"""Rows are only ever added, and each is bound to the one before (see ``chain``); triggers refuse all else."""
 
 policy = Table(
     "policy",

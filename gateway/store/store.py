@@ -13,7 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.errors import InvalidInput, StoreError
-from gateway.store import backend_rows, key_rows, rows
+from gateway.store import audit_rows, backend_rows, key_rows, rows
+from gateway.store.chain import Chained
 from gateway.store.engine import WRITES, database_path, make_engine, require_file, store_error
 from gateway.store.migrate import check_whole, upgrade
 from gateway.store.records import NO_LIMITS, BackendRecord, ForgetTopic, KeyLimits, PolicyRecord
@@ -34,17 +35,19 @@ def _utc_now() -> datetime:
 class Store:
     """The policy: topics, certificates, backends, client keys, in one SQLite file that processes may share.
 
-    Every write adds one to the revision in its own transaction and returns it. A write that has returned is
+    Every write adds one to the revision in its own transaction, enters what it changed into the audit log, and
+    returns it. A write that has returned is
     on disk: kill -9 and loss of power lose nothing acknowledged, and nothing is ever half done. Safe to call
     concurrently from one event loop. Every method may raise ``StoreError``.
     """
 
-    def __init__(self, path: Path, engine: AsyncEngine, watch: Watch, clock: Clock) -> None:
+    def __init__(self, path: Path, engine: AsyncEngine, watch: Watch, clock: Clock, who: str) -> None:
         """Take the opened parts. Use ``Store.open``."""
         self.path = path
         self._engine = engine
         self._watch = watch
         self._clock = clock
+        self._who = who
         self._seen: Version | None = None
 
     @classmethod
@@ -55,10 +58,12 @@ class Store:
         create: bool = True,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
         clock: Clock = _utc_now,
+        who: str = "lethe",
     ) -> Self:
         """Open a database, bringing its tables to the newest schema.
 
-        With ``create`` a missing file is made (its directory is not). Raises ``InvalidInput`` for a URL that
+        With ``create`` a missing file is made (its directory is not). ``who`` is how the audit log calls whoever
+        writes by this store. Raises ``InvalidInput`` for a URL that
         is not SQLite's, and ``StoreError`` for a file that is missing, damaged, locked, read-only, another
         program's, or of a newer Lethe; the file is then as it was.
         """
@@ -69,7 +74,7 @@ class Store:
             async with _transaction(engine, path, WRITES) as connection:
                 await connection.run_sync(check_whole, path)
                 await connection.run_sync(upgrade, path)
-            return cls(path, engine, Watch(path), clock)
+            return cls(path, engine, Watch(path), clock, who)
         except BaseException:
             await engine.dispose()
             raise
@@ -119,7 +124,7 @@ class Store:
 
     async def add(self, *topics: ForgetTopic) -> int:
         """Add one topic, or several: all or none. Raises ``Conflict`` for an id taken, or given twice."""
-        async with self._writing() as (connection, revision):
+        async with self._writing("topics.add") as (connection, revision):
             await rows.insert_topics(connection, topics, self._clock())
         return revision
 
@@ -130,19 +135,19 @@ class Store:
         """
         if topic.topic.id != topic_id:
             raise InvalidInput("a topic keeps its id; remove it and add it under the new one", param="id")
-        async with self._writing() as (connection, revision):
+        async with self._writing("topics.replace") as (connection, revision):
             await rows.change_topic(connection, topic_id, rows.topic_values(topic), self._clock())
         return revision
 
     async def remove(self, topic_id: str) -> int:
         """Delete a topic. Raises ``NotFound``."""
-        async with self._writing() as (connection, revision):
+        async with self._writing("topics.remove") as (connection, revision):
             await rows.remove_topic(connection, topic_id)
         return revision
 
     async def set_active(self, topic_id: str, active: bool) -> int:
         """Begin or cease to forget a topic. Raises ``NotFound``."""
-        async with self._writing() as (connection, revision):
+        async with self._writing("topics.switch") as (connection, revision):
             await rows.change_topic(connection, topic_id, {"active": active}, self._clock())
         return revision
 
@@ -151,19 +156,19 @@ class Store:
 
         Raises ``Conflict`` where the id already stands for another body.
         """
-        async with self._writing() as (connection, revision):
+        async with self._writing("certificates.put") as (connection, revision):
             await rows.insert_certificate(connection, certificate_id, body, self._clock())
         return revision
 
     async def activate_certificate(self, certificate_id: str) -> int:
         """Make a certificate the active one of its generator, in place of any other. Raises ``NotFound``."""
-        async with self._writing() as (connection, revision):
+        async with self._writing("certificates.activate") as (connection, revision):
             await rows.activate_certificate(connection, certificate_id)
         return revision
 
     async def deactivate_certificate(self) -> int:
         """Leave no certificate active, whatever its generator."""
-        async with self._writing() as (connection, revision):
+        async with self._writing("certificates.deactivate") as (connection, revision):
             await rows.deactivate_certificates(connection)
         return revision
 
@@ -179,7 +184,7 @@ class Store:
 
         Raises ``Conflict`` for a name that is taken, ``NotFound`` for a topic that there is not.
         """
-        async with self._writing() as (connection, revision):
+        async with self._writing("backends.put") as (connection, revision):
             await backend_rows.put_backend(
                 connection, record, self._clock(), replace=replace, keep_topics=keep_topics
             )
@@ -187,7 +192,7 @@ class Store:
 
     async def route_topics(self, name: str, topic_ids: Sequence[str]) -> int:
         """Route exactly these topics to a backend; one that was routed to another moves. Raises ``NotFound``."""
-        async with self._writing() as (connection, revision):
+        async with self._writing("backends.route") as (connection, revision):
             await backend_rows.route_topics(connection, name, topic_ids)
         return revision
 
@@ -196,7 +201,7 @@ class Store:
 
         Raises ``NotFound``, and ``Conflict`` while a key is routed to it.
         """
-        async with self._writing() as (connection, revision):
+        async with self._writing("backends.remove") as (connection, revision):
             await backend_rows.remove_backend(connection, name)
         return revision
 
@@ -208,7 +213,7 @@ class Store:
         Raises ``Conflict`` for a name used before, ``NotFound`` for a backend, and ``InvalidInput`` for a
         backend and a list of models together.
         """
-        async with self._writing() as (connection, revision):
+        async with self._writing("keys.add") as (connection, revision):
             await key_rows.insert_key(connection, name, digest, backend, limits, self._clock())
         return revision
 
@@ -218,15 +223,20 @@ class Store:
         ``changes`` go by the names of ``KeyLimits``'s fields. Raises ``NotFound``, and ``InvalidInput`` for
         models where the key has a backend.
         """
-        async with self._writing() as (connection, revision):
+        async with self._writing("keys.limit") as (connection, revision):
             limits = await key_rows.change_limits(connection, name, changes)
         return revision, limits
 
     async def revoke_key(self, name: str) -> int:
         """Refuse a client key from the next request on. Raises ``NotFound``."""
-        async with self._writing() as (connection, revision):
+        async with self._writing("keys.revoke") as (connection, revision):
             await key_rows.revoke_key(connection, name, self._clock())
         return revision
+
+    async def audit(self) -> tuple[int, tuple[Chained, ...]]:
+        """Return the revision and the whole audit log of the same moment, unverified: see ``chain.checked``."""
+        async with self._reading() as connection:
+            return await rows.read_revision(connection), await audit_rows.read_chain(connection)
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
@@ -234,9 +244,15 @@ class Store:
             yield connection
 
     @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[tuple[AsyncConnection, int]]:
+    async def _writing(self, what: str) -> AsyncIterator[tuple[AsyncConnection, int]]:
+        """Count the write and log it, in its own transaction: it is in the log, or it was never made."""
         async with _transaction(self._engine, self.path, WRITES) as connection:
-            yield connection, await rows.bump_revision(connection)
+            revision = await rows.bump_revision(connection)
+            before = await audit_rows.state(connection)
+            yield connection, revision
+            after = await audit_rows.state(connection)
+            write = audit_rows.Write(self._who, what, self._clock(), revision)
+            await audit_rows.append(connection, write, before, after)
 
 
 @asynccontextmanager

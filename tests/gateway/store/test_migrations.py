@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gateway.store import migrate
+from gateway.store.chain import Whole, checked, entry_of
 from gateway.store.schema import metadata
 from gateway.store.store import Store
 
@@ -66,7 +67,7 @@ def test_the_tables_can_be_made_in_postgresql() -> None:
         for table in metadata.sorted_tables
         for index in table.indexes
     ]
-    assert len(statements) == 6
+    assert len(statements) == 7
     assert indexes == [
         "CREATE UNIQUE INDEX one_active_certificate_a_generator ON certificates (generator) WHERE active = true"
     ]
@@ -84,6 +85,9 @@ async def test_a_database_of_the_first_schema_keeps_all_that_it_has(path: Path) 
     assert {"c1", "c3"} == {body["id"] for body in await store.active_certificates()}
     await store.activate_certificate("c2")
     assert {"c2", "c3"} == {body["id"] for body in await store.active_certificates()}
+    revision, log = await store.audit()
+    assert (7, "audit.begin") == (entry_of(log[0])["revision"], entry_of(log[0])["what"])
+    assert isinstance(checked(log, revision=revision), Whole)
     await store.aclose()
 
 
