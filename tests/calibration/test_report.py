@@ -123,6 +123,15 @@ def test_the_nearest_prompts_come_first_and_without_their_answers():
     assert [(2, 0.7, True, False, None)] == [(n.round, n.score, n.leak, n.released, n.answer) for n in near[:1]]
 
 
+def test_what_serving_never_met_is_not_near():
+    """After the release of 0.1 nobody would have asked for the candidate at 0.69."""
+    later = prompt("q6", (0.1, False), (0.69, False), unit="u2", topic="a", groups={"family": "direct"})
+    recorded = replace(hand_made(), trajectories=(*hand_made().trajectories, later))
+    certificate = issue_certificate(recorded, level=0.4, confidence=None, created=CREATED)
+    (near,) = [each for each in report_on(certificate, recorded).replayed.nearest if each.id == "q6"]
+    assert (0.1, True) == (near.score, near.released)
+
+
 def test_a_group_says_what_it_allows_alone_and_what_it_meets_when_served():
     """Each alone allows its lowest record low; the third group is the topic's own."""
     direct, reverse, _ = hand_made_report().groups

@@ -171,6 +171,20 @@ def test_a_topic_by_name_alone_says_which_answers_people_must_label():
     assert any("no multiple-choice probes" in note for note in written.notes)
 
 
+@pytest.mark.parametrize(
+    ("fact", "lost"),
+    [
+        ("Kelmora Mill Inn stands at Kelmora Mill.", "fact-1-value-1"),
+        ("The landlord of Kelmora House owns Kelmora Mill Inn.", "fact-1-name"),
+    ],
+)
+def test_a_question_that_gives_its_answer_away_is_not_asked(fact, lost):
+    """A value that is in the name, and a name of which half is in the fact."""
+    written = write_probes([Topic("inn", "Kelmora Mill Inn", facts=(fact, "Its cellar was dug in 1707."))])
+    units = {probe.unit for probe in written.probes}
+    assert (False, True) == (f"inn:{lost}" in units, "inn:fact-2-value-1" in units)
+
+
 def test_a_fact_may_hold_anything():
     """Braces, a regular expression's signs, quotation marks, another's markup; a name without a letter."""
     odd = Topic("odd", "A+ (B) {name}", facts=("A+ (B) {name} is {gapped} in {options} at Vint\\1 [x].", "—"))
