@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from random import SystemRandom
 from secrets import randbits
+from typing import TypeAlias
 
 from fastapi import Depends, FastAPI
 from pydantic import SecretStr
@@ -22,11 +23,13 @@ from gateway.drift.state import state_path
 from gateway.drift.watch import Labelled
 from gateway.errors import InvalidInput, LetheError, UnknownModel
 from gateway.guard.embeddings import Embedded, Refused, embedded
+from gateway.guard.given import judge_given
 from gateway.guard.loop import Guard, Outcome, Released
 from gateway.guard.outcomes import measurements
 from gateway.guard.policy import Bounded, Closed, Open, ReleaseRule, ZeroEvidence
 from gateway.guard.trajectory import LoopPlan
 from gateway.http.admin import CertificateState, admin_router
+from gateway.http.admin_verify import GivenExchange, Judged, verify_router
 from gateway.http.answers import answers_router
 from gateway.http.audits import audits_router
 from gateway.http.clients import client_check, present_client
@@ -54,6 +57,13 @@ from gateway.upstream.routing import Opener, Routing
 __all__ = ["Gateway", "create_app", "loop_plan", "open_gateway"]
 
 
+Told: TypeAlias = Callable[[int], None]
+
+
+def _untold(revision: int) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """The parts of one running gateway."""
@@ -70,22 +80,32 @@ class Gateway:
     drift: Drift
     audits: AuditFile | None
 
-    async def ask(self, request: ChatRequest, client: Client = ANYONE, *, watched: bool = False) -> Outcome:
+    async def ask(
+        self, request: ChatRequest, client: Client = ANYONE, *, watched: bool = False, told: Told = _untold
+    ) -> Outcome:
         """Answer a request under the policy of this moment, by the client's backend if its key has one.
 
         A model that is not on the key's list is unknown to its client. ``watched`` requests are real traffic, by
-        which drift is judged. Raises ``LetheError``.
+        which drift is judged. ``told`` hears the revision by which the answer is given. Raises ``LetheError``.
         """
         _require_listed(client, request.model)
         pinned = client.backend is not None
         with self.trace.span("answer") as note:
             async with self.policies.serving(client.backend or request.model, pinned=pinned) as served:
+                told(served.policy.revision)
                 outcome = await self.guard.answer(served.upstream, request, served.policy, served.rule)
             note(**measurements(outcome))
             self._tell(outcome, served, client)
         if watched:
             self._watch(request, outcome, served.certificate)
         return outcome
+
+    async def verify(self, given: GivenExchange) -> Judged:
+        """Judge an exchange by the policy of this moment, asking no model. Raises ``LetheError``."""
+        model = given.model or (await self.upstream.models())[0]
+        policy, rule = await self.policies.now(model)
+        found = await judge_given(ChatRequest(model, given.said), given.answer, policy, rule, self.plan)
+        return Judged(found, model, policy.revision)
 
     def _watch(self, request: ChatRequest, outcome: Outcome, certificate: Certificate | None) -> None:
         """Take a conversation that touches a topic, where a certificate promises something about it."""
@@ -261,9 +281,14 @@ def create_app(parts: Gateway) -> FastAPI:
     admitted = [*client, Depends(admit)]
 
     async def ask(request: ChatRequest) -> Outcome:
-        outcome = await parts.ask(request, present_client(), watched=True)
+        visit = present_visit()
+
+        def told(revision: int) -> None:
+            visit.revision = revision if settings.disclose else None
+
+        outcome = await parts.ask(request, present_client(), watched=True, told=told)
         # What the client reads as usage, and not what the loop cost: the limits must not count its rounds aloud.
-        present_visit().spend(outcome.usage.prompt_tokens + outcome.usage.completion_tokens)
+        visit.spend(outcome.usage.prompt_tokens + outcome.usage.completion_tokens)
         return outcome
 
     async def embed(request: EmbeddingRequest) -> Embedded:
@@ -288,8 +313,13 @@ def create_app(parts: Gateway) -> FastAPI:
             admin_key=_secret(settings.admin_key),
             certificate_states=parts.certificate_states,
             problems=parts.upstream.problems,
+            revision=lambda: parts.policies.revision,
         ),
         responses=failures(ADMIN),
+    )
+    # It asks the default model's name of the upstream, so it can fail as that does.
+    app.include_router(
+        verify_router(parts.verify, admin_key=_secret(settings.admin_key)), responses=failures({*ADMIN, *LISTING})
     )
     app.include_router(
         audits_router(parts.label_audits, parts.drift.notes, admin_key=_secret(settings.admin_key)),

@@ -156,6 +156,11 @@ class Policies:
         """Find who sends this key ("" for none). Raises ``Unauthenticated``, and ``StoreError``."""
         return (await self._in_force()).keys.client(key)
 
+    @property
+    def revision(self) -> int | None:
+        """The revision that this process serves by; None before its first request, or where reading failed."""
+        return None if self._now is None else self._now.record.revision
+
     async def settled(self) -> Mapping[str, str]:
         """Wait until every backend is open or cannot be, and say of each why it is not ("" where it is)."""
         await self._in_force()

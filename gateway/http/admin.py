@@ -36,6 +36,14 @@ async def _unknown() -> Mapping[str, CertificateState]:
     return {}
 
 
+Revision: TypeAlias = Callable[[], int | None]
+"""Tell the revision by which this process serves."""
+
+
+def _no_revision() -> int | None:
+    return None
+
+
 class TopicList(BaseModel):
     """All topics, active or not."""
 
@@ -51,9 +59,13 @@ class TopicWritten(BaseModel):
 
 
 class Status(BaseModel):
-    """What is in force. ``certificates`` are by model, ``backends`` say why one does not answer, or "open"."""
+    """What is in force. ``certificates`` are by model, ``backends`` say why one does not answer, or "open".
+
+    ``revision`` is the database's, ``process_revision`` the one by which the process that answers here serves.
+    """
 
     revision: int
+    process_revision: int | None
     topics: int
     active_topics: int
     keys: int
@@ -67,11 +79,12 @@ def admin_router(
     admin_key: str | None,
     certificate_states: CertificateStates = _unknown,
     problems: Problems = dict,
+    revision: Revision = _no_revision,
 ) -> APIRouter:
     """Serve the admin API. Without an ``admin_key`` it is closed to everybody."""
     route_class = locked(admin_key)
     router = APIRouter()
-    router.include_router(_status_router(store, route_class, certificate_states, problems))
+    router.include_router(_status_router(store, route_class, certificate_states, problems, revision))
     router.include_router(_topics_router(store, route_class))
     router.include_router(backends_router(store, route_class, problems))
     router.include_router(keys_router(store, route_class))
@@ -79,7 +92,11 @@ def admin_router(
 
 
 def _status_router(
-    store: Store, route_class: type[APIRoute], certificate_states: CertificateStates, problems: Problems
+    store: Store,
+    route_class: type[APIRoute],
+    certificate_states: CertificateStates,
+    problems: Problems,
+    revision: Revision,
 ) -> APIRouter:
     router = APIRouter(prefix="/admin", tags=["admin"], route_class=route_class)
 
@@ -90,6 +107,7 @@ def _status_router(
         certificates = dict(await certificate_states())
         return Status(
             revision=record.revision,
+            process_revision=revision(),
             topics=len(record.topics),
             active_topics=len(record.active_topics),
             keys=sum(key.revoked_at is None for key in record.keys),

@@ -25,6 +25,7 @@ class Visit:
     def __init__(self, meters: Meters) -> None:
         self._meters = meters
         self._client: Client | None = None
+        self.revision: int | None = None
         self._running = False
 
     def begin(self, client: Client) -> None:
@@ -45,7 +46,9 @@ class Visit:
             self._meters.leave(self._client)
 
     def write_headers(self, headers: MutableHeaders) -> None:
-        """Say how the key's limits stand, as OpenAI does."""
+        """Say how the key's limits stand, as OpenAI does, and the ``revision`` where it was set to be told."""
+        if self.revision is not None:
+            headers["x-lethe-revision"] = str(self.revision)
         if self._client is None:
             return
         for what, standing in self._meters.standing(self._client).items():
