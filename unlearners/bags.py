@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unlearners.data import check_norms
+from unlearners.data import bounded_rows
 from unlearners.protocol import Refused
 
 __all__ = ["BAGGED", "PUBLIC_START", "Bags"]
@@ -78,6 +78,6 @@ class Bags:
             digest.update(np.ascontiguousarray(values).tobytes())
         return digest.hexdigest()
 
-    def check_unit_rows(self) -> None:
-        """Raise ``Refused`` where a token's features have a norm above 1."""
-        check_norms(self.features)
+    def bounded(self) -> Bags:
+        """Shorten tokens that rounding made longer than 1. Raises ``Refused`` for one that is longer than that."""
+        return replace(self, features=bounded_rows(self.features))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +13,18 @@ from typing import TypeAlias
 from unlearners.fields import field, list_of, numbers_in, object_in, optional
 from unlearners.promise import Promise, promise_in, promise_out
 
-__all__ = ["SCHEMA", "DataSeen", "Limited", "Remaining", "Served", "UnlearningCertificate", "Unlimited", "sealed"]
+__all__ = [
+    "SCHEMA",
+    "DataSeen",
+    "Limited",
+    "Parameter",
+    "Remaining",
+    "Served",
+    "UnlearningCertificate",
+    "Unlimited",
+    "keyed_digest",
+    "sealed",
+]
 
 SCHEMA = "lethe.unlearning-certificate/1"
 
@@ -21,7 +33,10 @@ Parameter: TypeAlias = bool | int | float | str
 
 @dataclass(frozen=True, slots=True)
 class DataSeen:
-    """Which data the model was trained on: a digest of its features and labels, rows and features."""
+    """Which data the model was trained on: rows, features, and a keyed digest of the content.
+
+    The key is not in the certificate, so that guesses at a forgotten row cannot be held against the digest.
+    """
 
     sha256: str
     rows: int
@@ -116,6 +131,11 @@ class UnlearningCertificate:
 def sealed(certificate: UnlearningCertificate) -> UnlearningCertificate:
     """Return the certificate with the id that its content calls for."""
     return replace(certificate, id=certificate.expected_id)
+
+
+def keyed_digest(key: str, sha256: str) -> str:
+    """Return the HMAC-SHA256 of a digest of data, which says nothing about them to whoever lacks the key."""
+    return hmac.new(key.encode(), sha256.encode(), hashlib.sha256).hexdigest()
 
 
 def _digest(content: Mapping[str, object]) -> str:

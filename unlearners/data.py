@@ -9,18 +9,30 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unlearners.protocol import ForgetRequest, Refused
 
-__all__ = ["UNIT_ROWS", "Dataset", "Units", "check_norms", "read_csv", "read_npz", "request_for_ids"]
+__all__ = [
+    "PUBLIC_CLASSES",
+    "UNIT_ROWS",
+    "Dataset",
+    "Units",
+    "bounded_rows",
+    "read_csv",
+    "read_npz",
+    "request_for_ids",
+]
 
 UNIT_ROWS = "every row's features have norm at most 1"
+PUBLIC_CLASSES = "which classes (or tokens) there are is public: it would be the same without the forgotten rows"
 TOLERANCE = 1e-6
 """How far above 1 a norm may be by rounding."""
+MARGIN = 1e-12
+"""How much below 1 such a row becomes, more than what the norm's own computation may be off."""
 
 NAMES = (("x", "y"), ("features", "labels"), ("X", "Y"))
 """Names of the arrays in an .npz file, tried in this order; ``_train`` or ``_test`` may follow."""
@@ -49,8 +61,8 @@ class Units(Protocol):
         """Return the units' ids, or nothing where positions serve."""
         ...
 
-    def check_unit_rows(self) -> None:
-        """Raise ``Refused`` where a row of features has a norm above 1."""
+    def bounded(self) -> Self:
+        """Return it with no row longer than 1. Raises ``Refused`` where one is, by more than rounding."""
         ...
 
 
@@ -101,9 +113,9 @@ class Dataset:
         digest.update(np.ascontiguousarray(self.labels).tobytes())
         return digest.hexdigest()
 
-    def check_unit_rows(self) -> None:
-        """Raise ``Refused`` where a row's norm is above 1."""
-        check_norms(self.features)
+    def bounded(self) -> Dataset:
+        """Shorten rows that rounding made longer than 1. Raises ``Refused`` for a row that is longer than that."""
+        return replace(self, features=bounded_rows(self.features))
 
     def with_unit_rows(self) -> Dataset:
         """Scale each row by itself to norm 1. Raises ``Refused`` for a row of zeros."""
@@ -129,12 +141,21 @@ class Dataset:
         return Dataset(self.features[rows], self.labels[rows], self.classes, ids)
 
 
-def check_norms(features: NDArray[np.float64]) -> None:
-    """Raise ``Refused`` where a row's norm is above 1."""
+def bounded_rows(features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide rows that are longer than 1 by rounding by their norm, and a little more: none is longer after.
+
+    Raises ``Refused`` where a row's norm is above 1 by more than ``TOLERANCE``.
+    """
     norms = np.linalg.norm(features, axis=1)
     worst = int(norms.argmax())
     if norms[worst] > 1 + TOLERANCE:
         raise Refused(UNIT_ROWS, f"row {worst} has norm {norms[worst]:.6g}; normalise the rows first")
+    over = norms > 1
+    if not over.any():
+        return features
+    shorter = features.copy()
+    shorter[over] /= norms[over, None] * (1 + MARGIN)
+    return shorter
 
 
 def request_for_ids(data: Units, ids: Sequence[str]) -> ForgetRequest:

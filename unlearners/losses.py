@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-__all__ = ["ConvexLoss", "Logistic", "Multinomial", "loss_for"]
+__all__ = ["ConvexLoss", "Logistic", "Multinomial", "loss_called", "loss_for"]
 
 Array: TypeAlias = NDArray[np.floating[Any]]
 Labels: TypeAlias = NDArray[np.int64]
@@ -105,3 +105,12 @@ class Multinomial:
 def loss_for(classes: int) -> ConvexLoss:
     """Return logistic regression for two classes, multinomial for more. Raises ``ValueError`` for fewer."""
     return Logistic() if classes == 2 else Multinomial(classes)
+
+
+def loss_called(name: str) -> ConvexLoss:
+    """Return a loss of that name, which has its constants. Raises ``ValueError`` where there is none."""
+    known: tuple[ConvexLoss, ...] = (Logistic(), Multinomial(2))
+    for loss in known:
+        if loss.name == name:
+            return loss
+    raise ValueError(f"there is no loss {name!r} in this version")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from unlearners.certificate import UnlearningCertificate
-from unlearners.checkpoint import new_directory
+from unlearners.checkpoint import new_directory, read_checkpoint
 from unlearners.fields import field, object_in
 from unlearners.protocol import ForgetRequest, Progress, Unlearned
 
@@ -26,6 +26,7 @@ __all__ = [
     "Recipe",
     "Value",
     "forget",
+    "read_data_key",
     "read_recipe",
     "settings_of",
     "train",
@@ -147,6 +148,17 @@ def read_recipe(directory: Path) -> Recipe:
         return Recipe(field(source, "method", str), settings, data)
     except (OSError, ValueError) as error:
         raise ValueError(f"{directory} does not hold a model made here: {error}") from None
+
+
+def read_data_key(directory: Path) -> str:
+    """Read the key by which data are compared with the certificate's digest. Raises ``ValueError`` without one."""
+    try:
+        return field(read_checkpoint(directory / STATE).record, "data_key", str)
+    except (OSError, ValueError):
+        raise ValueError(
+            f"comparing data needs the key in {STATE}, which {directory} does not hold: name the directory that "
+            "was trained, not what was published of it"
+        ) from None
 
 
 def settings_of(kind: Callable[..., SettingsT], given: Mapping[str, Value], **defaults: Value) -> SettingsT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -20,12 +21,13 @@ from gateway.errors import InvalidInput
 from gateway.settings import read_settings
 from gateway.store.store import Store
 from unlearners.certificate import SCHEMA as UNLEARNING_SCHEMA
-from unlearners.certificate import DataSeen, UnlearningCertificate
+from unlearners.certificate import DataSeen, UnlearningCertificate, keyed_digest
 from unlearners.data import Units
 from unlearners.explanation import explain as explain_unlearning
 from unlearners.fields import object_in
 from unlearners.promise import NothingPromised
-from unlearners.runs import Value, read_recipe
+from unlearners.protocol import Refused
+from unlearners.runs import Value, read_data_key, read_recipe
 from unlearners.verification import verify as verify_unlearning
 
 __all__ = ["app"]
@@ -106,14 +108,15 @@ def _compare(certificate: UnlearningCertificate, file: Path, data: Path, given: 
     if certificate.method not in READ_AS_ROWS:
         raise InvalidInput(f"--data compares rows, and a certificate of {certificate.method} is about none")
     with refusing_bad_input():
-        found = _seen(data, {**_reading(file), **given})
+        key = read_data_key(file if file.is_dir() else file.parent)
+        found = _seen(data, {**_reading(file), **given}, key)
     if found != certificate.data:
         words = f"{data} is {_words(found)}; the certificate is about {_words(certificate.data)}"
         _exit_if_unsound([words])
     typer.echo(f"{data} is what was trained on: {_words(found)}")
 
 
-def _seen(data: Path, reading: Mapping[str, Value]) -> DataSeen:
+def _seen(data: Path, reading: Mapping[str, Value], key: str) -> DataSeen:
     with needing_extra("unlearn", "comparing data"):
         # torch, for what texts become: all else here does without it
         from unlearners.language.checkpoint import load_language_model
@@ -129,7 +132,9 @@ def _seen(data: Path, reading: Mapping[str, Value]) -> DataSeen:
         rows = bags_of(load_headed(Path(str(reading["backbone"]))), read_units(data))
     else:
         rows = read_rows(data, reading)
-    return DataSeen(rows.sha256, rows.rows, rows.width)
+    with suppress(Refused):  # rows that were never taken: not those of any certificate
+        rows = rows.bounded()
+    return DataSeen(keyed_digest(key, rows.sha256), rows.rows, rows.width)
 
 
 def _words(data: DataSeen) -> str:

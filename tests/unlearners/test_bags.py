@@ -125,4 +125,4 @@ def test_a_token_longer_than_one_is_refused():
     """The constants of the loss would not hold."""
     one = bags()
     with pytest.raises(Refused, match="norm 2"):
-        Bags(2 * one.features, one.labels, one.units, 5, one.ids).check_unit_rows()
+        Bags(2 * one.features, one.labels, one.units, 5, one.ids).bounded()

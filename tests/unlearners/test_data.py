@@ -97,9 +97,9 @@ def test_ids_that_repeat_are_refused(tmp_path):
 def test_rows_longer_than_one_are_refused_by_name():
     """The assumption is named, and the row."""
     with pytest.raises(Refused, match="row 1 has norm 5") as refusal:
-        dataset([[0.1, 0], [3, 4]]).check_unit_rows()
+        dataset([[0.1, 0], [3, 4]]).bounded()
     assert UNIT_ROWS == refusal.value.assumption
-    dataset([[0.1, 0], [3, 4]]).with_unit_rows().check_unit_rows()
+    dataset([[0.1, 0], [3, 4]]).with_unit_rows().bounded()
 
 
 def test_a_row_of_zeros_cannot_be_scaled():
@@ -147,3 +147,18 @@ def test_shapes_and_labels_that_disagree_are_refused():
         dataset([[1, 2]], (0, 1))
     with pytest.raises(ValueError, match="outside the classes"):
         dataset([[1, 2], [3, 4]], (0, 2))
+
+
+def test_rows_that_rounding_made_too_long_are_shortened_and_others_keep_their_bits():
+    """Never the unsafe side: afterwards no norm is above 1, whatever it was within the tolerance."""
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((300, 50))
+    rows *= rng.uniform(1 - 1e-6, 1 + 9e-7, (300, 1)) / np.linalg.norm(rows, axis=1, keepdims=True)
+    one = Dataset(rows, np.arange(300) % 2, ("a", "b"))
+    bounded = one.bounded()
+    norms = np.linalg.norm(rows, axis=1)
+    assert norms.max() > 1 + 5e-7
+    assert np.linalg.norm(bounded.features.astype(np.longdouble), axis=1).max() <= 1
+    assert bounded.features[norms <= 1].tobytes() == rows[norms <= 1].tobytes()
+    assert np.abs(bounded.features - rows).max() < 1e-6
+    assert bounded.bounded().sha256 == bounded.sha256

@@ -141,8 +141,8 @@ def least_epochs(process: Process, distance: float, epsilon: float, delta: float
     """
     if not math.isfinite(distance):
         raise Infeasible("the distance to forget is infinite: give a projection radius, or the training's epochs")
-    most = rate_for(epsilon, delta)
-    return _least(lambda epochs: rate_after(process, distance, epochs, bound) <= most)
+    check_target(epsilon, delta)
+    return _least(lambda epochs: epsilon_after(process, distance, epochs, delta, bound) <= epsilon)
 
 
 def _least(enough: Callable[[int], bool]) -> int:
@@ -239,7 +239,7 @@ def sigma_for(
         raise Infeasible("the distance to forget is infinite: give a projection radius, or the training's epochs")
 
     def enough(sigma: float) -> bool:
-        return epsilon_of(rate_after(replace(process, sigma=sigma), largest, epochs, bound), delta) <= epsilon
+        return epsilon_after(replace(process, sigma=sigma), largest, epochs, delta, bound) <= epsilon
 
     one = rate_after(replace(process, sigma=1.0), largest, epochs, bound)
     high = max(LEAST_SIGMA, math.sqrt(one / rate_for(epsilon, delta)))  # the rate goes with 1/sigma²

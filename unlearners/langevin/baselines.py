@@ -1,6 +1,7 @@
 """What Langevin unlearning is compared with, run for real: retraining, Descent-to-Delete, full-batch Langevin.
 
-Knows no accountant: how many epochs to run is given. Gradient evaluations are counted where they are made.
+Knows no accountant: how many epochs to run is given. Gradient evaluations are counted where they are made (an
+empty slot's too: see ``unlearners.langevin.descent.Tally``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ from numpy.typing import NDArray
 from unlearners.data import Dataset
 from unlearners.langevin.accounting import Process
 from unlearners.langevin.delete_to_descent import Descent
-from unlearners.langevin.descent import Batch, Rule, batches, descend, initial_weights, noisy_rule, with_alive
+from unlearners.langevin.descent import (
+    Batch,
+    Rule,
+    Tally,
+    batches,
+    descend,
+    initial_weights,
+    noisy_rule,
+    with_alive,
+)
 from unlearners.losses import Array, ConvexLoss
 
 __all__ = ["Executed", "Phase", "accuracy", "descend_to_delete", "forget_by_noise", "retrain", "retrain_by_noise"]
@@ -55,11 +65,12 @@ def forget_by_noise(
     rng = np.random.default_rng(seed)
     full, shape = _cut(data, loss, process.batch, runs, rng)
     start = initial_weights(process, shape, rng).astype(np.float32)
-    trained = _run(start, full, loss, noisy_rule(process), training_epochs, rng)
+    training, spent, rule = Tally(), Tally(), noisy_rule(process)
+    trained = _run(start, full, loss, rule, training_epochs, rng, training)
     weights = trained
     for alive, epochs in phases:
-        weights = _run(weights, with_alive(full, alive), loss, noisy_rule(process), epochs, rng)
-    return _executed(trained, weights, data.rows, training_epochs, phases)
+        weights = _run(weights, with_alive(full, alive), loss, rule, epochs, rng, spent)
+    return Executed(trained, weights, training.gradients, spent.gradients)
 
 
 def retrain_by_noise(
@@ -74,13 +85,14 @@ def retrain_by_noise(
     """Answer each request by noisy training from a fresh start, on what is left, for the phase's epochs."""
     rng = np.random.default_rng(seed)
     full, shape = _cut(data, loss, process.batch, runs, rng)
-    rule = noisy_rule(process)
-    trained = _run(initial_weights(process, shape, rng).astype(np.float32), full, loss, rule, training_epochs, rng)
+    training, spent, rule = Tally(), Tally(), noisy_rule(process)
+    start = initial_weights(process, shape, rng).astype(np.float32)
+    trained = _run(start, full, loss, rule, training_epochs, rng, training)
     weights = trained
     for alive, epochs in phases:
         start = initial_weights(process, shape, rng).astype(np.float32)
-        weights = _run(start, with_alive(full, alive), loss, rule, epochs, rng)
-    return _executed(trained, weights, data.rows, training_epochs, phases)
+        weights = _run(start, with_alive(full, alive), loss, rule, epochs, rng, spent)
+    return Executed(trained, weights, training.gradients, spent.gradients)
 
 
 def descend_to_delete(
@@ -97,11 +109,12 @@ def descend_to_delete(
     rng = np.random.default_rng(seed)
     full, shape = _cut(data, loss, data.rows, runs, rng)
     rule = Rule(descent.step, descent.convexity, data.rows, descent.clip, noise=0.0)
-    weights = _published(_run(np.zeros(shape, np.float32), full, loss, rule, training_epochs, None), sigma, rng)
+    training, spent, start = Tally(), Tally(), np.zeros(shape, np.float32)
+    weights = _published(_run(start, full, loss, rule, training_epochs, None, training), sigma, rng)
     trained = weights
     for alive, epochs in phases:
-        weights = _published(_run(weights, with_alive(full, alive), loss, rule, epochs, None), sigma, rng)
-    return _executed(trained, weights, data.rows, training_epochs, phases)
+        weights = _published(_run(weights, with_alive(full, alive), loss, rule, epochs, None, spent), sigma, rng)
+    return Executed(trained, weights, training.gradients, spent.gradients)
 
 
 def retrain(data: Dataset, loss: ConvexLoss, descent: Descent, last: Phase, runs: int) -> Executed:
@@ -109,9 +122,9 @@ def retrain(data: Dataset, loss: ConvexLoss, descent: Descent, last: Phase, runs
     rng = np.random.default_rng(0)
     full, shape = _cut(data, loss, data.rows, runs, rng)
     rule = Rule(descent.step, descent.convexity, data.rows, descent.clip, noise=0.0)
-    alive, epochs = last
-    weights = _run(np.zeros(shape, np.float32), with_alive(full, alive), loss, rule, epochs, None)
-    return Executed(weights, weights, 0, data.rows * epochs)
+    (alive, epochs), spent = last, Tally()
+    weights = _run(np.zeros(shape, np.float32), with_alive(full, alive), loss, rule, epochs, None, spent)
+    return Executed(weights, weights, 0, spent.gradients)
 
 
 def _published(weights: Array, sigma: float, rng: np.random.Generator) -> Array:
@@ -134,15 +147,9 @@ def _run(
     rule: Rule,
     epochs: int,
     rng: np.random.Generator | None,
+    tally: Tally,
 ) -> Array:
     same: Iterator[np.random.Generator | None] = (rng for _ in range(epochs))
-    for moved in descend(weights, cut, loss, rule, same):
+    for moved in descend(weights, cut, loss, rule, same, tally):
         weights = moved
     return weights
-
-
-def _executed(
-    trained: Array, weights: Array, rows: int, training_epochs: int, phases: Sequence[Phase]
-) -> Executed:
-    spent = rows * sum(epochs for _, epochs in phases)
-    return Executed(trained, weights, rows * training_epochs, spent)

@@ -3,61 +3,78 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
 
-from unlearners.bags import BAGGED, PUBLIC_START, Bags
-from unlearners.certificate import DataSeen, Served, UnlearningCertificate, Unlimited, sealed
-from unlearners.data import UNIT_ROWS, Dataset
+from unlearners.bags import BAGGED, PUBLIC_START
+from unlearners.certificate import (
+    DataSeen,
+    Parameter,
+    Served,
+    UnlearningCertificate,
+    Unlimited,
+    sealed,
+)
+from unlearners.data import PUBLIC_CLASSES, UNIT_ROWS
+from unlearners.fields import field, optional
 from unlearners.langevin.accounting import Process, epochs_from_anywhere
 from unlearners.langevin.plan import worst_epsilon
 from unlearners.langevin.settings import LangevinSettings
-from unlearners.losses import ConvexLoss
+from unlearners.losses import ConvexLoss, loss_called
 from unlearners.promise import Indistinguishable, NothingPromised, Promise
+from unlearners.recomputation import differences, served_problems
+from unlearners.runs import settings_of
 
-__all__ = ["METHOD", "certify", "recompute"]
+__all__ = ["METHOD", "Ran", "certify", "recompute"]
 
 METHOD = "langevin"
 
 ASSUMPTIONS = (
     UNIT_ROWS + " (checked), whatever they would have been for the forgotten ones",
+    PUBLIC_CLASSES,
     "the features come from something that never learned the forgotten rows, such as a public backbone",
     "the order of the rows, the start and the noise were drawn independently of the data and stay secret",
     "the noise is Gaussian; 64-bit numbers stand in for real ones",
     "which rows were asked to be forgotten does not depend on models published before",
     "whoever tests sees this model alone, not together with those published before a request",
-    "retraining means the same process from the start, without the forgotten rows, for as many epochs in all",
+    "retraining means the same process from the start for as many epochs in all, with the forgotten rows' slots "
+    "empty: the same order of the others, the same batches and divisor",
 )
 
 
-def certify(
-    settings: LangevinSettings,
-    process: Process,
-    data: Dataset | Bags,
-    loss: ConvexLoss,
-    *,
-    centre: str | None,
-    served: Sequence[Served],
-    gradients: int,
-    created: datetime,
-) -> UnlearningCertificate:
-    """Write the certificate of a model that has served these requests; ``centre`` is its start's digest."""
-    bags = (BAGGED,) if isinstance(data, Bags) else ()
-    public = () if centre is None else (PUBLIC_START,)
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What was run: whether rows are units of tokens (``of_units``), the public start's digest, the requests.
+
+    Gradients are those counted in unlearning and in training.
+    """
+
+    data: DataSeen
+    of_units: bool
+    centre: str | None
+    served: tuple[Served, ...]
+    gradients: int
+    training_gradients: int
+    created: str
+
+
+def certify(settings: LangevinSettings, loss: ConvexLoss, ran: Ran) -> UnlearningCertificate:
+    """Write the certificate of a model that has served these requests. Raises ``Refused`` as the process does."""
+    process = settings.process(ran.data.rows, loss)
+    bags = (BAGGED,) if ran.of_units else ()
+    public = () if ran.centre is None else (PUBLIC_START,)
     return sealed(
         UnlearningCertificate(
             id="",
-            created=created.isoformat(),
+            created=ran.created,
             method=METHOD,
-            promise=_promise(settings, bool(served)),
-            data=DataSeen(data.sha256, data.rows, data.width),
-            parameters=_parameters(settings, process, loss, worst_epsilon(settings, process, served))
-            | ({} if centre is None else {"centre": centre}),
+            promise=_promise(settings, bool(ran.served)),
+            data=ran.data,
+            parameters=_parameters(settings, process, loss, ran),
             assumptions=(*bags, *public, *ASSUMPTIONS),
-            served=tuple(served),
+            served=ran.served,
             remaining=Unlimited(_note(settings, process)),
-            gradients_spent=gradients,
-            training_gradients=data.rows * settings.training_epochs,
+            gradients_spent=ran.gradients,
+            training_gradients=ran.training_gradients,
             seed=None,  # whoever knows it can take the noise off
         )
     )
@@ -71,14 +88,16 @@ def _promise(settings: LangevinSettings, served: bool) -> Promise:
     return Indistinguishable(settings.epsilon, settings.delta, "deletion", settings.bound)
 
 
-def _parameters(
-    settings: LangevinSettings, process: Process, loss: ConvexLoss, reached: float
-) -> dict[str, bool | int | float | str]:
-    parameters = dict(settings.parameters()) | {
+def _parameters(settings: LangevinSettings, process: Process, loss: ConvexLoss, ran: Ran) -> dict[str, Parameter]:
+    parameters: dict[str, Parameter] = dict(settings.parameters()) | {
         "loss": loss.name,
         "smoothness": process.smoothness,
         "clip": process.clip,
+        "of_units": ran.of_units,
     }
+    if ran.centre is not None:
+        parameters["centre"] = ran.centre
+    reached = worst_epsilon(settings, process, ran.served)
     if math.isfinite(reached):
         parameters["epsilon_reached"] = reached
     return parameters
@@ -92,44 +111,34 @@ def _note(settings: LangevinSettings, process: Process) -> str:
 
 
 def recompute(certificate: UnlearningCertificate) -> tuple[str, ...]:
-    """Account again for what the certificate says was done, and return what disagrees."""
-    settings, process = _settings(certificate.parameters), _process(certificate)
-    problems = []
-    if certificate.gradients_spent != certificate.data.rows * sum(int(one.epochs) for one in certificate.served):
-        problems.append("the gradient evaluations do not follow from the epochs")
-    if not isinstance(certificate.promise, Indistinguishable):
-        return tuple(problems)
-    if certificate.seed is not None:
-        problems.append("its seed stands in it, by which the noise that it rests on can be taken off")
-    if certificate.promise != _promise(settings, bool(certificate.served)):
-        problems.append("the promise is not the one that the parameters aim at")
-    reached = worst_epsilon(settings, process, certificate.served)
-    if not reached <= certificate.promise.epsilon:
-        problems.append(
-            f"the epochs reach epsilon {reached:.6g}, not the promised {certificate.promise.epsilon:g}"
-        )
-    if not math.isclose(reached, float(certificate.parameters["epsilon_reached"]), rel_tol=1e-9):
-        problems.append(f"epsilon_reached should be {reached:.12g}")
-    return tuple(problems)
+    """Write again what the parameters, the loss and the requests call for, and return what disagrees.
 
-
-def _settings(parameters: Mapping[str, bool | int | float | str]) -> LangevinSettings:
-    names = LangevinSettings.__dataclass_fields__
-    known = {name: value for name, value in parameters.items() if name in names}
-    if known.get("radius") == "infinite":
-        known["radius"] = math.inf
-    return LangevinSettings(**known)  # type: ignore[arg-type]  # the class checks its values
-
-
-def _process(certificate: UnlearningCertificate) -> Process:
-    settings = _settings(certificate.parameters)
-    smoothness, clip = certificate.parameters["smoothness"], certificate.parameters["clip"]
-    return Process(
-        certificate.data.rows,
-        settings.batch,
-        settings.convexity,
-        float(smoothness),
-        settings.sigma,
-        float(clip),
-        settings.radius,
+    The process is built as a run builds it, so that what a run refuses is a problem here.
+    """
+    parameters, served, rows = certificate.parameters, certificate.served, certificate.data.rows
+    if problems := served_problems(rows, served, whole_epochs=True):
+        return problems
+    own = {name: parameters[name] for name in LangevinSettings.__dataclass_fields__}
+    settings, loss = settings_of(LangevinSettings, own), loss_called(field(parameters, "loss", str))
+    ran = Ran(
+        data=certificate.data,
+        of_units=field(parameters, "of_units", bool),
+        centre=optional(parameters, "centre", str),
+        served=served,
+        gradients=rows * sum(int(one.epochs) for one in served),
+        training_gradients=rows * settings.training_epochs,
+        created=certificate.created,
     )
+    short = _short(settings, settings.process(rows, loss), certificate)
+    return (*short, *differences(certificate, certify(settings, loss, ran)))
+
+
+def _short(settings: LangevinSettings, process: Process, certificate: UnlearningCertificate) -> list[str]:
+    """Say where the epochs fall short of the promise, or exceed what a request was allowed."""
+    problems = []
+    promise, reached = certificate.promise, worst_epsilon(settings, process, certificate.served)
+    if isinstance(promise, Indistinguishable) and not reached <= promise.epsilon:
+        problems.append(f"the epochs reach epsilon {reached:.6g}, not the promised {promise.epsilon:g}")
+    if any(one.epochs > settings.most_epochs for one in certificate.served):
+        problems.append(f"a request took more than the {settings.most_epochs} epochs allowed")
+    return problems

@@ -17,6 +17,7 @@ from unlearners.losses import Array, ConvexLoss, Labels
 __all__ = [
     "Batch",
     "Rule",
+    "Tally",
     "bag_batches",
     "batches",
     "descend",
@@ -49,9 +50,20 @@ class Rule:
     centre: Array | float = field(default=0.0, compare=False)
 
 
+@dataclass(slots=True)
+class Tally:
+    """Per-sample gradients evaluated so far by each run, counted by ``update`` as it makes them.
+
+    A slot counts each time its gradient is made: a row, or a unit with all its tokens. So does an empty slot,
+    whose gradient is made and then multiplied by 0.
+    """
+
+    gradients: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch's features (slots, d) with their norms, and labels (slots,).
+    """A batch's features (slots, d) with their norms, and labels (slots,); ``units`` are its rows or units.
 
     ``alive`` is a slot's weight in the sum of gradients where it still holds its row (1, or a token's share of
     its unit's mean), else 0, shape (slots, runs or 1); ``rows`` are the places in the data (or the units).
@@ -62,6 +74,7 @@ class Batch:
     labels: Labels
     alive: Array
     rows: NDArray[np.int64]
+    units: int
     shares: Array | float = 1.0
 
 
@@ -71,11 +84,20 @@ def noisy_rule(process: Process, centre: Array | float = 0.0) -> Rule:
     return Rule(process.step, process.convexity, process.batch, process.clip, noise, process.radius, centre)
 
 
-def update(weights: Array, batch: Batch, loss: ConvexLoss, rule: Rule, rng: np.random.Generator | None) -> Array:
+def update(
+    weights: Array,
+    batch: Batch,
+    loss: ConvexLoss,
+    rule: Rule,
+    rng: np.random.Generator | None,
+    tally: Tally | None = None,
+) -> Array:
     """Return the weights after one step, shape (runs, outputs, d); runs are independent and share the batch.
 
     An empty slot contributes no gradient and stays in the divisor. ``rng`` is needed where the rule has noise.
     """
+    if tally is not None:
+        tally.gradients += batch.units
     mean = _gradient_sum(weights, batch, loss, rule.clip) / rule.divisor
     moved = weights - rule.step * (mean + rule.convexity * (weights - rule.centre))
     if rule.noise > 0:
@@ -125,7 +147,9 @@ def batches(features: Array, labels: Labels, order: NDArray[np.int64], size: int
     norms: NDArray[np.floating[Any]] = np.linalg.norm(features, axis=1)
     full = np.ones((size, 1), features.dtype)
     cut = (order[start : start + size] for start in range(0, len(order), size))
-    return tuple(Batch(features[rows], norms[rows], labels[rows], full[: len(rows)], rows) for rows in cut)
+    return tuple(
+        Batch(features[rows], norms[rows], labels[rows], full[: len(rows)], rows, len(rows)) for rows in cut
+    )
 
 
 def bag_batches(bags: Bags, order: NDArray[np.int64], size: int) -> tuple[Batch, ...]:
@@ -137,9 +161,10 @@ def bag_batches(bags: Bags, order: NDArray[np.int64], size: int) -> tuple[Batch,
     places = np.split(np.argsort(bags.units, kind="stable"), np.cumsum(bags.sizes)[:-1])
     cut = []
     for start in range(0, len(order), size):
-        slots = np.concatenate([places[unit] for unit in order[start : start + size]])
-        share = shares[slots][:, None]
-        cut.append(Batch(bags.features[slots], norms[slots], bags.labels[slots], share, bags.units[slots], share))
+        held = order[start : start + size]
+        slots = np.concatenate([places[unit] for unit in held])
+        x, y, share = bags.features[slots], bags.labels[slots], shares[slots][:, None]
+        cut.append(Batch(x, norms[slots], y, share, bags.units[slots], len(held), share))
     return tuple(cut)
 
 
@@ -157,11 +182,12 @@ def descend(
     loss: ConvexLoss,
     rule: Rule,
     generators: Iterator[np.random.Generator | None],
+    tally: Tally | None = None,
 ) -> Iterator[Array]:
     """Yield the weights after each epoch: one for each generator, which draws that epoch's noise."""
     for rng in generators:
         for batch in epoch_batches:
-            weights = update(weights, batch, loss, rule, rng)
+            weights = update(weights, batch, loss, rule, rng, tally)
         yield weights
 
 

@@ -8,19 +8,21 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unlearners.bags import Bags
-from unlearners.certificate import Served, UnlearningCertificate
+from unlearners.certificate import DataSeen, Served, UnlearningCertificate, keyed_digest
 from unlearners.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from unlearners.data import Dataset
-from unlearners.fields import field, list_of, numbers_in
-from unlearners.langevin.certificate import certify
+from unlearners.fields import field
+from unlearners.langevin.certificate import Ran, certify
 from unlearners.langevin.descent import (
     Batch,
+    Tally,
     bag_batches,
     batches,
     descend,
@@ -28,31 +30,14 @@ from unlearners.langevin.descent import (
     noisy_rule,
     with_alive,
 )
+from unlearners.langevin.model import LangevinModel, read_model, write_model
 from unlearners.langevin.plan import Planned, plan
+from unlearners.langevin.randomness import order_of, request_noise, start_generator, training_noise
 from unlearners.langevin.settings import LangevinSettings
 from unlearners.losses import Array, ConvexLoss, Multinomial, loss_for
 from unlearners.protocol import ForgetRequest, Progress, Refused, Unlearned, silent
 
 __all__ = ["Langevin", "LangevinModel", "read_model", "write_model"]
-
-ORDER, START, NOISE = range(3)
-"""What a seed is used for: the order of the rows, the first weights, each epoch's noise."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LangevinModel:
-    """Weights (outputs, d) and how they came to be.
-
-    Secret: the seed (whoever knows it can take the noise off again) and with it this whole object; publish the
-    weights and the certificate. ``bound_to`` is a digest of the data and settings of the training.
-    """
-
-    weights: Array
-    seed: int
-    seed_drawn: bool
-    bound_to: str
-    served: tuple[Served, ...] = ()
-    unlearning_gradients: int = 0
 
 
 class Langevin:
@@ -77,8 +62,8 @@ class Langevin:
         directory: Path | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        data.check_unit_rows()
-        self.data, self.settings = data, settings
+        self.data: Dataset | Bags = data.bounded()
+        self.settings = settings
         self.loss = _loss(data) if loss is None else loss
         if centre is not None and centre.shape != (self.loss.outputs, data.width):
             raise ValueError(f"the centre has shape {(self.loss.outputs, data.width)}, not {centre.shape}")
@@ -101,15 +86,17 @@ class Langevin:
         A run that was interrupted goes on with its own seed.
         """
         key = _key("train", self.bound_to, "drawn" if seed is None else str(seed))
-        begun = self._resume(key)
-        used = begun.seed if begun else secrets.randbits(128) if seed is None else seed
-        if begun is None:
-            shape = (1, self.loss.outputs, self.data.width)
-            start = initial_weights(self.process, shape, _generator(used, START, 0))
-            begun = _Begun(start + self._about, used, 0)
-        alive = np.ones(self.data.rows, dtype=np.bool_)
-        weights = self._run(key, begun, [(alive, self.settings.training_epochs)], 0, progress, "train")
-        return LangevinModel(weights[0], used, seed is None, self.bound_to)
+        begun = self._resume(key) or self._begin(secrets.randbits(128) if seed is None else seed)
+        everyone = np.ones(self.data.rows, dtype=np.bool_)
+        phase = _Phase(everyone, self.settings.training_epochs, partial(training_noise, begun.seed))
+        done = self._run(key, begun, [phase], progress, "train")
+        secret = secrets.token_hex(32)
+        return LangevinModel(done.weights[0], done.seed, seed is None, self.bound_to, secret, done.gradients)
+
+    def _begin(self, seed: int) -> _Begun:
+        shape = (1, self.loss.outputs, self.data.width)
+        start = initial_weights(self.process, shape, start_generator(seed))
+        return _Begun(start + self._about, seed, 0, 0)
 
     def unlearn(
         self, model: LangevinModel, requests: Sequence[ForgetRequest], *, progress: Progress = silent
@@ -121,68 +108,50 @@ class Langevin:
             raise ValueError("there is nothing to forget: no request was given")
         planned = plan(self.settings, self.process, model.served, requests)
         key = _key("unlearn", self.bound_to, _digest(model.weights), json.dumps([one.rows for one in planned]))
-        begun = self._resume(key) or _Begun(model.weights[None], model.seed, 0)
-        first_epoch = self.settings.training_epochs + sum(int(one.epochs) for one in model.served)
-        weights = self._run(key, begun, self._phases(model, planned), first_epoch, progress, "unlearn")
-        return self._finished(model, planned, weights[0])
-
-    def _finished(
-        self, model: LangevinModel, planned: Sequence[Planned], weights: Array
-    ) -> Unlearned[LangevinModel]:
-        new = tuple(Served(one.rows, one.epochs) for one in planned)
-        spent = model.unlearning_gradients + self.data.rows * sum(one.epochs for one in planned)
-        after = replace(model, weights=weights, served=model.served + new, unlearning_gradients=spent)
+        begun = self._resume(key) or _Begun(model.weights[None], model.seed, 0, 0)
+        done = self._run(key, begun, self._phases(model, planned), progress, "unlearn")
+        served = model.served + tuple(Served(one.rows, one.epochs) for one in planned)
+        spent = model.unlearning_gradients + done.gradients
+        after = replace(model, weights=done.weights[0], served=served, unlearning_gradients=spent)
         return Unlearned(after, self.certificate(after))
 
     def certificate(self, model: LangevinModel) -> UnlearningCertificate:
         """Certify a model as it stands; nothing is promised before the first request."""
-        return certify(
-            self.settings,
-            self.process,
-            self.data,
-            self.loss,
+        ran = Ran(
+            data=DataSeen(keyed_digest(model.data_key, self.data.sha256), self.data.rows, self.data.width),
+            of_units=isinstance(self.data, Bags),
             centre=None if self.centre is None else _digest(self.centre),
             served=model.served,
             gradients=model.unlearning_gradients,
-            created=self._now(),
+            training_gradients=model.training_gradients,
+            created=self._now().isoformat(),
         )
+        return certify(self.settings, self.loss, ran)
 
-    def _phases(self, model: LangevinModel, planned: Sequence[Planned]) -> list[tuple[NDArray[np.bool_], int]]:
-        alive = np.ones(self.data.rows, dtype=np.bool_)
-        for one in model.served:
-            alive[list(one.rows)] = False
+    def _phases(self, model: LangevinModel, planned: Sequence[Planned]) -> list[_Phase]:
+        before = [one.rows for one in model.served]
         phases = []
         for request in planned:
-            alive = alive.copy()
-            alive[list(request.rows)] = False
-            phases.append((alive, request.epochs))
+            alive = np.ones(self.data.rows, dtype=np.bool_)
+            alive[[row for rows in (*before, request.rows) for row in rows]] = False
+            noise = partial(request_noise, model.seed, tuple(before), request.rows)
+            phases.append(_Phase(alive, request.epochs, noise))
+            before.append(request.rows)
         return phases
 
-    def _run(
-        self,
-        key: str,
-        begun: _Begun,
-        phases: Sequence[tuple[NDArray[np.bool_], int]],
-        first_epoch: int,
-        progress: Progress,
-        what: str,
-    ) -> Array:
+    def _run(self, key: str, begun: _Begun, phases: Sequence[_Phase], progress: Progress, what: str) -> _Begun:
         """Run the phases' epochs one after another, from the ``begun.done``-th on, and record each."""
-        order = _generator(begun.seed, ORDER, 0).permutation(self.data.rows)
-        full = self._cut(order)
-        total = sum(epochs for _, epochs in phases)
-        weights, rule, done, offset = begun.weights, noisy_rule(self.process, self._about), begun.done, 0
-        for alive, epochs in phases:
-            left = range(max(done, offset), offset + epochs)
-            offset += epochs
-            if not left:
-                continue
-            noise = (_generator(begun.seed, NOISE, first_epoch + epoch) for epoch in left)
-            for moved in descend(weights, with_alive(full, alive), self.loss, rule, noise):
-                weights, done = moved, done + 1
-                self._record(key, _Begun(weights, begun.seed, done))
-                progress(what, done, total)
-        return weights
+        full = self._cut(order_of(begun.seed, self.data.rows))
+        rule, tally = noisy_rule(self.process, self._about), Tally(begun.gradients)
+        total, offset = sum(phase.epochs for phase in phases), 0
+        for phase in phases:
+            noise = map(phase.noise, range(max(0, begun.done - offset), phase.epochs))
+            for moved in descend(begun.weights, with_alive(full, phase.alive), self.loss, rule, noise, tally):
+                begun = _Begun(moved, begun.seed, begun.done + 1, tally.gradients)
+                self._record(key, begun)
+                progress(what, begun.done, total)
+            offset += phase.epochs
+        return begun
 
     @property
     def _about(self) -> Array | float:
@@ -200,54 +169,33 @@ class Langevin:
         if field(found.record, "key", str) != key:
             return None
         weights = np.asarray(found.arrays["weights"], dtype=np.float64)
-        return _Begun(weights, int(field(found.record, "seed", str)), field(found.record, "done", int))
+        record = found.record
+        done, gradients = field(record, "done", int), field(record, "gradients", int)
+        return _Begun(weights, int(field(record, "seed", str)), done, gradients)
 
     def _record(self, key: str, begun: _Begun) -> None:
         if self._journal is not None:
-            record = {"key": key, "seed": str(begun.seed), "done": begun.done}
+            record = {"key": key, "seed": str(begun.seed), "done": begun.done, "gradients": begun.gradients}
             write_checkpoint(self._journal, Checkpoint({"weights": begun.weights}, record))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Begun:
-    """Where a run stands: weights (1, outputs, d), the seed, epochs done."""
+    """Where a run stands: weights (1, outputs, d), the seed, epochs done, gradients evaluated."""
 
     weights: Array
     seed: int
     done: int
+    gradients: int
 
 
-def write_model(path: Path, model: LangevinModel) -> None:
-    """Write the whole state, the seed included: keep the file secret."""
-    record = {
-        "seed": str(model.seed),
-        "seed_drawn": model.seed_drawn,
-        "bound_to": model.bound_to,
-        "served": [{"rows": list(one.rows), "epochs": one.epochs} for one in model.served],
-        "unlearning_gradients": model.unlearning_gradients,
-    }
-    write_checkpoint(path, Checkpoint({"weights": model.weights}, record))
+@dataclass(frozen=True, slots=True, eq=False)
+class _Phase:
+    """Epochs on the rows that are left, and what draws the noise of each, counted from 0."""
 
-
-def read_model(path: Path) -> LangevinModel:
-    """Read what ``write_model`` wrote. Raises ``ValueError`` for anything else."""
-    found = read_checkpoint(path)
-    record = found.record
-    if "weights" not in found.arrays:
-        raise ValueError(f"{path} holds no weights")
-    served: list[dict[str, object]] = list_of(record, "served", dict)
-    return LangevinModel(
-        np.asarray(found.arrays["weights"], dtype=np.float64),
-        int(field(record, "seed", str)),
-        field(record, "seed_drawn", bool),
-        field(record, "bound_to", str),
-        tuple(Served(numbers_in(one, "rows"), field(one, "epochs", float)) for one in served),
-        field(record, "unlearning_gradients", int),
-    )
-
-
-def _generator(seed: int, purpose: int, epoch: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, epoch)))
+    alive: NDArray[np.bool_]
+    epochs: int
+    noise: Callable[[int], np.random.Generator]
 
 
 def _key(*parts: str) -> str:

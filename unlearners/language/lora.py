@@ -18,7 +18,7 @@ from unlearners.language.checkpoint import LanguageModel
 from unlearners.language.encoding import Batch, batch_of, encode_dialogue
 from unlearners.language.head import OfUnit
 from unlearners.pcmu.codes import Array
-from unlearners.pcmu.task import Alive
+from unlearners.pcmu.task import LOW_RANK, Alive, name_with_clip
 from unlearners.protocol import Refused
 
 __all__ = ["LoraTask", "SaidByUnits"]
@@ -42,8 +42,9 @@ class SaidByUnits:
         """Return the tokens of the longest dialogue."""
         return max(batch.ids.shape[1] for batch in self.batches)
 
-    def check_unit_rows(self) -> None:
-        """Do nothing: gradients are clipped, so that features need no bound."""
+    def bounded(self) -> SaidByUnits:
+        """Return it as it is: gradients are clipped, so that features need no bound."""
+        return self
 
 
 class LoraTask:
@@ -81,7 +82,7 @@ class LoraTask:
         if not self._layers:
             raise ValueError(f"the model has no linear layer called {' or '.join(targets)}")
         self.size = sum(rank * sum(layer.shape) for layer in self._layers.values())
-        self.name = f"low-rank updates ({rank}) of {_digest(self._layers)}"
+        self.name = name_with_clip(f"{LOW_RANK} ({rank}) of {_digest(self._layers)}", float(clip))
 
     def start(self, seed: int) -> Array:
         """Return A of variance 1/inputs and B = 0, for each layer in turn."""

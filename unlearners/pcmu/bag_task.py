@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from unlearners.bags import Bags
 from unlearners.pcmu.codes import Array
-from unlearners.pcmu.task import Alive
+from unlearners.pcmu.task import ON_UNITS, Alive, name_with_clip
 from unlearners.protocol import Refused
 
 __all__ = ["BagTask"]
@@ -27,14 +27,14 @@ class BagTask:
     def __init__(self, data: Bags, public: Array, *, clip: float | None = None) -> None:
         if data.rows < 2:
             raise Refused("there are at least two units, so that one can be deleted", f"there is {data.rows}")
-        data.check_unit_rows()
+        data = data.bounded()
         if public.shape != (data.outputs, data.width):
             raise ValueError(f"the weights have shape {(data.outputs, data.width)}, not {public.shape}")
         self.data = data
         self.clip = math.sqrt(2) if clip is None else clip
         self.size = public.size
         digest = hashlib.sha256(np.ascontiguousarray(public).tobytes()).hexdigest()[:16]
-        self.name = f"linear, softmax on units, from {digest}"
+        self.name = name_with_clip(f"{ON_UNITS}, from {digest}", clip)
         self._public = public
         order = np.argsort(data.units, kind="stable")
         self._places = np.split(order, np.cumsum(data.sizes)[:-1])

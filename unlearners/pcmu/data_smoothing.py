@@ -49,7 +49,7 @@ def signed_rows(data: Dataset) -> Array:
         raise Refused(
             "a row enters as label times features, so there are two classes", f"{len(data.classes)} given"
         )
-    data.check_unit_rows()
+    data = data.bounded()
     return np.asarray((2 * data.labels - 1)[:, None] * data.features)
 
 

@@ -8,14 +8,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unlearners.data import Units
+from unlearners.losses import Logistic, Multinomial
 from unlearners.pcmu.codes import Array
 
-__all__ = ["OWN_ROW", "Alive", "Classifying", "PcmuTask"]
+__all__ = [
+    "LOW_RANK",
+    "OF_UNITS",
+    "ON_UNITS",
+    "OWN_ROW",
+    "Alive",
+    "Classifying",
+    "PcmuTask",
+    "clip_called_for",
+    "name_with_clip",
+]
 
 Alive: TypeAlias = NDArray[np.bool_]
 """Which rows are left, of shape (n,)."""
 
 OWN_ROW = "a row's gradient depends on no other row and on no chance"
+
+
+ON_UNITS, LOW_RANK = "linear, softmax on units", "low-rank updates"
+"""How the names begin of tasks whose rows are units with all that they said."""
+OF_UNITS = (ON_UNITS, LOW_RANK)
+
+_CLIPPED = ", clipped at "
+
+
+def name_with_clip(model: str, clip: float | None) -> str:
+    """Name a task whose gradients are clipped at ``clip``; None where only the loss's own bound holds them."""
+    return model if clip is None else f"{model}{_CLIPPED}{clip!r}"
+
+
+def clip_called_for(name: str) -> float:
+    """Return the clip that a task's name calls for. Raises ``ValueError`` for a name of no task here."""
+    model, _, clip = name.partition(_CLIPPED)
+    if clip:
+        return float(clip)
+    for beginning, loss in (("linear, logistic", Logistic()), ("linear, ", Multinomial(2))):
+        if model.startswith(beginning):
+            return loss.gradient_bound
+    raise ValueError(f"the model {name!r} is unknown to this version")
 
 
 class PcmuTask(Protocol):

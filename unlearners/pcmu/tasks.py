@@ -15,7 +15,7 @@ from torch.func import functional_call, grad, vmap
 from unlearners.data import Dataset
 from unlearners.losses import ConvexLoss, loss_for
 from unlearners.pcmu.codes import Array
-from unlearners.pcmu.task import OWN_ROW, Alive
+from unlearners.pcmu.task import OWN_ROW, Alive, name_with_clip
 from unlearners.protocol import Refused
 
 __all__ = ["ENOUGH_ROWS", "LinearTask", "NetworkTask"]
@@ -31,12 +31,12 @@ class LinearTask:
 
     def __init__(self, data: Dataset, *, loss: ConvexLoss | None = None, clip: float | None = None) -> None:
         _check_enough(data)
-        data.check_unit_rows()
+        data = data.bounded()
         self.data = data
         self.loss = loss_for(len(data.classes)) if loss is None else loss
         self.clip = self.loss.gradient_bound if clip is None else clip
         self.size = self.loss.outputs * data.features.shape[1]
-        self.name = f"linear, {self.loss.name}"
+        self.name = name_with_clip(f"linear, {self.loss.name}", clip)
         self._norms = np.linalg.norm(data.features, axis=1)
 
     def start(self, seed: int) -> Array:
@@ -88,7 +88,7 @@ class NetworkTask:
         self._shapes = {name: value.shape for name, value in self._module.named_parameters()}
         self.size = sum(shape.numel() for shape in self._shapes.values())
         digest = hashlib.sha256(f"{self._module!r} {self.start(0).tobytes().hex()}".encode()).hexdigest()[:16]
-        self.name = f"network {digest}, cross-entropy"
+        self.name = name_with_clip(f"network {digest}, cross-entropy", clip)
         self._features = torch.from_numpy(data.features)
         self._labels = torch.from_numpy(data.labels)
         self._row_gradients = vmap(grad(self._row_loss), in_dims=(None, 0, 0))

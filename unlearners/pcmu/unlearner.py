@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unlearners.certificate import Served, UnlearningCertificate
+from unlearners.certificate import DataSeen, Served, UnlearningCertificate, keyed_digest
 from unlearners.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from unlearners.fields import field, list_of, numbers_in
 from unlearners.pcmu.certificate import WITHIN_BUDGET, Trained, budget_of, certify
@@ -33,7 +33,8 @@ RECORD_EVERY = 10
 class PcmuModel:
     """Weights (p,), the smallest radius on the way to them (infinite if sampled), and what was served since.
 
-    Secret in the sampled variant: the seed, and with it this whole object; publish weights and certificate.
+    Secret: ``data_key`` (by which guesses at the data could be held against the certificate), in the sampled
+    variant the seed, and with them this whole object; publish weights and certificate.
     """
 
     weights: Array
@@ -41,6 +42,7 @@ class PcmuModel:
     seed: int
     seed_drawn: bool
     bound_to: str
+    data_key: str
     served: tuple[Served, ...] = ()
 
 
@@ -86,7 +88,8 @@ class Pcmu:
             if begun.done % RECORD_EVERY == 0 or begun.done == self.settings.steps:
                 self._record(key, begun)
             progress("train", begun.done, self.settings.steps)
-        return PcmuModel(begun.weights, begun.smallest_radius, begun.seed, seed is None, self.bound_to)
+        secret = secrets.token_hex(32)
+        return PcmuModel(begun.weights, begun.smallest_radius, begun.seed, seed is None, self.bound_to, secret)
 
     def unlearn(
         self, model: PcmuModel, requests: Sequence[ForgetRequest], *, progress: Progress = silent
@@ -113,17 +116,19 @@ class Pcmu:
 
     def certificate(self, model: PcmuModel) -> UnlearningCertificate:
         """Certify a model as it stands; the promise precedes the requests."""
+        data = self.task.data
         return certify(
             self.settings,
-            self.task,
             self._trained(model),
+            DataSeen(keyed_digest(model.data_key, data.sha256), data.rows, data.width),
             served=model.served,
+            training_gradients=data.rows * self.settings.steps,
             seed=None if model.seed_drawn else model.seed,
-            created=self._now(),
+            created=self._now().isoformat(),
         )
 
     def _trained(self, model: PcmuModel) -> Trained:
-        return Trained(self.task.data.rows, self.task.clip, model.smallest_radius)
+        return Trained(self.task.name, self.task.data.rows, self.task.clip, model.smallest_radius)
 
     def _beyond(self, gone: int, asked: int, budget: int) -> str:
         more = "more noise or fewer steps" if self.settings.variant == "sampled" else "fewer steps or weights"
@@ -169,6 +174,7 @@ def write_model(path: Path, model: PcmuModel) -> None:
         "seed": str(model.seed),
         "seed_drawn": model.seed_drawn,
         "bound_to": model.bound_to,
+        "data_key": model.data_key,
         "served": [{"rows": list(one.rows), "epochs": one.epochs} for one in model.served],
     }
     arrays = {"weights": model.weights, "smallest_radius": np.array(model.smallest_radius)}
@@ -189,6 +195,7 @@ def read_model(path: Path) -> PcmuModel:
         int(field(record, "seed", str)),
         field(record, "seed_drawn", bool),
         field(record, "bound_to", str),
+        field(record, "data_key", str),
         tuple(Served(numbers_in(one, "rows"), field(one, "epochs", float)) for one in served),
     )
 

@@ -22,6 +22,10 @@ from unlearners.langevin.accounting import (
     sequential_epochs,
     sigma_for,
 )
+from unlearners.langevin.choice import chosen_settings
+from unlearners.langevin.plan import plan
+from unlearners.losses import Logistic
+from unlearners.protocol import ForgetRequest
 
 N = 11264
 M = N * 1e-6
@@ -273,3 +277,13 @@ def test_an_unknown_adjacency_is_refused():
     """Never a guess."""
     with pytest.raises(ValueError, match="adjacency"):
         distance_per_row(MNIST, "addition", "tight")
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 5])
+def test_the_noise_found_for_so_many_epochs_takes_exactly_so_many(epochs):
+    """One criterion finds both, so that no rounding between two adds an epoch."""
+    for rows in range(200, 1200, 37):
+        settings = chosen_settings({"epochs": epochs}, rows, Logistic())
+        (planned,) = plan(settings, settings.process(rows, Logistic()), (), [ForgetRequest((0,))])
+        assert epochs == planned.epochs
+        assert planned.epsilon <= settings.epsilon

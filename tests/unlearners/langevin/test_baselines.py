@@ -7,9 +7,11 @@ from tests.unlearners.langevin.test_unlearner import blobs
 from unlearners.langevin.accounting import Process
 from unlearners.langevin.baselines import accuracy, descend_to_delete, forget_by_noise, retrain, retrain_by_noise
 from unlearners.langevin.delete_to_descent import Descent
+from unlearners.langevin.descent import Tally, batches, descend, noisy_rule, update, with_alive
 from unlearners.losses import Logistic
 
 DATA, TEST, LOSS = blobs(), blobs(seed=9), Logistic()
+RNG = np.random.default_rng(0)
 DESCENT = Descent(200, 5, 0.05, 0.3)
 PROCESS = Process(200, 50, 0.05, 0.3, 0.02)
 LEFT = np.ones(200, dtype=bool)
@@ -63,3 +65,17 @@ def test_accuracy_counts_right_answers_by_run():
     """One run right, one wrong."""
     right = optimum(np.ones(200))
     assert [1.0, 0.0] == accuracy(np.stack([right, -right])[:, None], TEST, LOSS).round().tolist()
+
+
+def test_gradients_are_counted_where_they_are_made():
+    """One epoch more that nobody accounts for is counted; an empty slot's gradient is made, so it is too."""
+    short, long = ([(LEFT, epochs)] for epochs in (3, 4))
+    counts = [forget_by_noise(DATA, LOSS, PROCESS, 2, phases, 1, seed=0).gradients for phases in (short, long)]
+    assert [600, 800] == counts
+    (first, *_), tally = batches(DATA.features, DATA.labels, np.arange(200), 50), Tally()
+    for alive in (np.ones(200, dtype=bool), LEFT):
+        (batch,) = with_alive((first,), alive)
+        update(np.zeros((1, 1, 5)), batch, LOSS, noisy_rule(PROCESS), RNG, tally)
+    assert 100 == tally.gradients
+    moved = descend(np.zeros((1, 1, 5)), (first, first), LOSS, noisy_rule(PROCESS), iter([RNG, RNG]), tally)
+    assert (2, 300) == (len(list(moved)), tally.gradients)

@@ -14,8 +14,8 @@ from unlearners.explanation import explain
 from unlearners.pcmu.exact import exact_budget
 from unlearners.pcmu.settings import PcmuSettings
 from unlearners.pcmu.tasks import LinearTask, NetworkTask
-from unlearners.pcmu.unlearner import Pcmu, PcmuModel
-from unlearners.promise import ExactRetrain, Indistinguishable
+from unlearners.pcmu.unlearner import Pcmu, PcmuModel, read_model, write_model
+from unlearners.promise import ExactRetrain, Indistinguishable, NothingPromised
 from unlearners.protocol import ForgetRequest, Refused, Unlearner
 from unlearners.verification import verify
 
@@ -141,9 +141,9 @@ def test_a_certificate_survives_its_json_and_is_computed_again(settings):
 @pytest.mark.parametrize(
     ("settings", "change", "problem"),
     [
-        (MAJORITY, {"smallest_radius": 9.0}, "the budget is"),
-        (MAJORITY, {"clip": 1e-3}, "the budget is"),
-        (SAMPLED, {"sigma": 0.01}, "the budget is 0 rows"),
+        (MAJORITY, {"smallest_radius": 9.0}, "budget should be"),
+        (MAJORITY, {"clip": 1e-3}, "budget should be"),
+        (SAMPLED, {"sigma": 0.01}, "budget should be 0"),
         (SAMPLED, {"epsilon_reached": 0.0}, "epsilon_reached"),
     ],
 )
@@ -278,3 +278,35 @@ def test_settings_that_mean_nothing_are_refused(change):
     known = {"variant": "sampled", "sigma": 0.1, "threshold": 0.05, "steps": 3, "rate": 0.1}
     with pytest.raises(ValueError, match=r"variant|step|rate|sigma|failure|epsilon|threshold"):
         PcmuSettings(**{**known, **change})
+
+
+def test_noise_that_covers_no_row_promises_nothing():
+    """A budget of 0 is said, with what to do; it verifies, and refuses the first row."""
+    unlearner = pcmu(replace(SAMPLED, sigma=0.01, steps=100, epsilon=1.0))
+    model = unlearner.train(seed=1)
+    certificate = unlearner.certificate(model)
+    assert isinstance(certificate.promise, NothingPromised)
+    assert "budget at the (epsilon, delta) aimed at is 0 rows" in explain(certificate)
+    assert (0, ()) == (certificate.remaining.rows, verify(certificate))
+    with pytest.raises(Refused, match="the budget is 0"):
+        unlearner.unlearn(model, [rows(0, 1)])
+
+
+def test_every_drawn_seed_and_key_is_another_and_stays_drawn_in_the_file(tmp_path):
+    """Two trainings differ in both; what is read back still keeps its seed out of the certificate."""
+    unlearner = pcmu(SAMPLED)
+    one, two = (unlearner.train() for _ in range(2))
+    assert (one.seed, one.data_key) != (two.seed, two.data_key)
+    assert one.seed != two.seed
+    assert one.data_key != two.data_key
+    write_model(tmp_path / "m.npz", one)
+    again = read_model(tmp_path / "m.npz")
+    assert unlearner.unlearn(again, [rows(0, 1)]).certificate.seed is None
+    assert unlearner.certificate(one) == unlearner.certificate(again)
+
+
+def test_the_draws_failure_is_among_the_assumptions():
+    """Where codes are found by draws, and only there."""
+    drawn = PcmuSettings("majority", sigma=0.02, threshold=0.02, steps=2, rate=0.1, draws=2000, failure=0.01)
+    told = [pcmu(settings).certificate(pcmu(settings).train(seed=1)).assumptions for settings in (drawn, MAJORITY)]
+    assert [1, 0] == [sum("the draws by which the codes were found" in one for one in each) for each in told]
