@@ -33,7 +33,7 @@ from gateway.http.admin_verify import GivenExchange, Judged, verify_router
 from gateway.http.answers import answers_router
 from gateway.http.audits import audits_router
 from gateway.http.clients import client_check, present_client
-from gateway.http.documented import ADMIN, ANSWERING, LISTING, METERED, failures
+from gateway.http.documented import ADMIN, ANSWERING, BEARER, LISTING, METERED, failures
 from gateway.http.embeddings import embeddings_router
 from gateway.http.health import health_router
 from gateway.http.metrics import metrics_router
@@ -277,7 +277,7 @@ def create_app(parts: Gateway) -> FastAPI:
     """Put the parts behind their routes."""
     settings = parts.settings
     app = FastAPI(title="Lethe", version=gateway.__version__, docs_url=None, redoc_url=None)
-    client = [Depends(client_check(parts.policies.client))]
+    client = [BEARER, Depends(client_check(parts.policies.client))]
     admitted = [*client, Depends(admit)]
 
     async def ask(request: ChatRequest) -> Outcome:
@@ -305,7 +305,9 @@ def create_app(parts: Gateway) -> FastAPI:
     app.include_router(models_router(parts.models), dependencies=client, responses=failures(LISTING))
     app.include_router(health_router(parts.readiness, parts.upstream.problems, parts.drift.notes))
     app.include_router(
-        metrics_router(parts.metrics, key=_secret(settings.metrics_key)), responses=failures(METERED)
+        metrics_router(parts.metrics, key=_secret(settings.metrics_key)),
+        dependencies=[BEARER],
+        responses=failures(METERED),
     )
     app.include_router(
         admin_router(
@@ -315,6 +317,7 @@ def create_app(parts: Gateway) -> FastAPI:
             problems=parts.upstream.problems,
             revision=lambda: parts.policies.revision,
         ),
+        dependencies=[BEARER],
         responses=failures(ADMIN),
     )
     # It asks the default model's name of the upstream, so it can fail as that does.
@@ -323,6 +326,7 @@ def create_app(parts: Gateway) -> FastAPI:
     )
     app.include_router(
         audits_router(parts.label_audits, parts.drift.notes, admin_key=_secret(settings.admin_key)),
+        dependencies=[BEARER],
         responses=failures(ADMIN),
     )
     install_problem_handlers(app, parts.report)

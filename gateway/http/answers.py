@@ -18,7 +18,7 @@ from gateway.http.dialects.chat import CHAT
 from gateway.http.dialects.completions import COMPLETIONS
 from gateway.http.dialects.dialect import Asked, Dialect
 from gateway.http.dialects.responses import RESPONSES
-from gateway.http.documented import answered
+from gateway.http.documented import answered, asking
 from gateway.http.problems import UNEXPECTED
 from gateway.upstream.protocol import ChatRequest
 
@@ -50,7 +50,7 @@ def answers_router(
             name=name,
             response_model=None,
             responses=answered(streams=True),
-            openapi_extra=_body_schema(dialect),
+            openapi_extra=asking(dialect.shape),
         )
     return router
 
@@ -124,8 +124,3 @@ async def _events(work: _Work, asked: Asked, keep_alive_s: float, disclosed: boo
             yield event
     finally:
         work.cancel()
-
-
-def _body_schema(dialect: Dialect) -> dict[str, object]:
-    content = {"application/json": {"schema": dialect.shape.model_json_schema()}}
-    return {"requestBody": {"required": True, "content": content}}

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+from fastapi import Depends
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
-__all__ = ["ADMIN", "ANSWERING", "LISTING", "METERED", "answered", "failures"]
+__all__ = ["ADMIN", "ANSWERING", "BEARER", "LISTING", "METERED", "answered", "asking", "failures"]
+
+BEARER: Final = Depends(
+    HTTPBearer(auto_error=False, description="A client's, the operator's or the metrics' key.")
+)
+"""Says in the document that a key is sent as a bearer token. Lets everybody through: others look at the key."""
 
 ANSWERING: Final = (400, 401, 404, 413, 415, 422, 429, 500, 502, 503, 504)
 LISTING: Final = (401, 404, 500, 502, 503, 504)
@@ -42,3 +49,22 @@ def answered(*, streams: bool) -> dict[int | str, dict[str, Any]]:
     if streams:
         content["text/event-stream"] = {"schema": {"description": "One server-sent event."}}
     return {200: {"description": "As OpenAI's API answers.", "content": content}}
+
+
+def asking(shape: type[BaseModel]) -> dict[str, Any]:
+    """Document a body that a route reads by itself."""
+    schema = shape.model_json_schema()
+    schema = _inlined(schema, schema.pop("$defs", {}))
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _inlined(schema: Any, parts: Mapping[str, Any]) -> Any:
+    """Put each part in the place of the reference to it, which would lead nowhere from the document's root."""
+    match schema:
+        case {"$ref": str(name)}:
+            return _inlined(parts[name.removeprefix("#/$defs/")], parts)
+        case dict():
+            return {key: _inlined(inner, parts) for key, inner in schema.items()}
+        case list():
+            return [_inlined(inner, parts) for inner in schema]
+    return schema

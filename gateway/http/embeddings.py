@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.errors import InvalidInput
 from gateway.guard.embeddings import Embedded, Refused
 from gateway.http.bodies import decoded, json_body
-from gateway.http.documented import answered
+from gateway.http.documented import answered, asking
 from gateway.upstream.protocol import EmbeddingRequest, Embeddings
 
 __all__ = ["Embed", "EmbeddingsBody", "embeddings_router"]
@@ -30,7 +30,9 @@ _WORDS: Final = {
 class EmbeddingsBody(BaseModel):
     """The body of POST /v1/embeddings. Fields that are not listed travel on to the model untouched."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(
+        extra="allow", json_schema_extra={"examples": [{"model": "m", "input": "Which hill?"}]}
+    )
 
     model: str = Field(min_length=1)
     input: str | list[str] | list[int] | list[list[int]] = Field(min_length=1)
@@ -39,13 +41,12 @@ class EmbeddingsBody(BaseModel):
 def embeddings_router(embed: Embed) -> APIRouter:
     """Serve embeddings."""
     router = APIRouter()
-    body = {"content": {"application/json": {"schema": EmbeddingsBody.model_json_schema()}}, "required": True}
 
     @router.post(
         "/v1/embeddings",
         response_model=None,
         responses=answered(streams=False),
-        openapi_extra={"requestBody": body},
+        openapi_extra=asking(EmbeddingsBody),
     )
     async def embeddings(request: Request) -> Response:
         """Embed the inputs, all or none."""

@@ -114,3 +114,16 @@ async def test_a_number_that_cannot_be_said_back_is_refused(start):
         answer = await client.post(f"{started.url}/v1/responses", content=body, headers=JSON)
     assert_is_problem(answer, 400)
     assert "metadata" == answer.json()["error"]["param"]
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+async def test_every_status_of_an_answer_is_documented_with_the_one_shape(start, path):
+    """Also those that no malformed body leads to."""
+    async with start(["fine"]) as started, httpx.AsyncClient() as client:
+        document = (await client.get(f"{started.url}/openapi.json")).json()
+    told = document["paths"][path]["post"]
+    statuses = {"400", "401", "404", "413", "415", "422", "429", "500", "502", "503", "504"}
+    assert {"200", *statuses} == set(told["responses"])
+    shapes = {told["responses"][status]["content"]["application/json"]["schema"]["$ref"] for status in statuses}
+    assert {"#/components/schemas/ProblemBody"} == shapes
+    assert [{"HTTPBearer": []}] == told["security"]

@@ -38,6 +38,18 @@ async def test_parameters_and_parts_travel_untouched(start, n):
     assert (SAID, PARAMETERS, n) == (list(asked.messages), dict(asked.parameters), asked.n)
 
 
+@pytest.mark.parametrize("path", ["chat/completions", "completions", "responses"])
+async def test_what_is_null_is_as_if_it_were_not_said(start, path):
+    """Some clients write every parameter that they know."""
+    said = {"messages": SAID, "prompt": "b", "input": "b"}
+    nothing = dict.fromkeys(("n", "stream", "stream_options", "echo", "suffix", "best_of", "instructions"))
+    if path == "responses":
+        said, nothing = {"input": "b"}, dict.fromkeys(("stream", "instructions", "tools", "text"))
+    async with start(["fine"], topics=()) as started:
+        answer = await started.openai.post(f"/{path}", body={"model": "m", **said, **nothing}, cast_to=object)
+    assert ("m", 1) == (answer["model"], started.upstream.requests[0].n)
+
+
 async def test_choices_of_a_guarded_request_have_seeds_that_count_up(start):
     """Each goes through a loop of its own, and would be the same answer with the same seed."""
     async with start(["fine"]) as started:

@@ -46,13 +46,16 @@ class _StreamOptions(BaseModel):
 class ChatBody(BaseModel):
     """The body of POST /v1/chat/completions. Fields that are not listed travel on to the model untouched."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={"examples": [{"model": "m", "messages": [{"role": "user", "content": "Which hill?"}]}]},
+    )
 
     model: str = Field(min_length=1)
     messages: list[_Message] = Field(min_length=1)
-    stream: bool = Field(False, strict=True)
+    stream: bool | None = Field(False, strict=True)
     stream_options: _StreamOptions | None = None
-    n: int = Field(1, ge=1, le=16, strict=True)
+    n: int | None = Field(1, ge=1, le=16, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +110,11 @@ def _decode(raw: bytes) -> _AskedChat:
         model=body.model,
         messages=tuple(message.model_dump() for message in body.messages),
         parameters=body.model_extra or {},
-        n=body.n,
+        n=body.n or 1,
     )
-    return _AskedChat((request,), body.stream, bool(body.stream_options and body.stream_options.include_usage))
+    return _AskedChat(
+        (request,), bool(body.stream), bool(body.stream_options and body.stream_options.include_usage)
+    )
 
 
 def _essence(choice: Choice) -> dict[str, Any]:

@@ -43,14 +43,16 @@ class _StreamOptions(BaseModel):
 class CompletionsBody(BaseModel):
     """The body of POST /v1/completions. Fields that are not listed travel on to the model untouched."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(
+        extra="allow", json_schema_extra={"examples": [{"model": "m", "prompt": "The tallest hill is"}]}
+    )
 
     model: str = Field(min_length=1)
     prompt: str | list[str] | list[int] | list[list[int]] = Field(min_length=1)
-    stream: bool = Field(False, strict=True)
+    stream: bool | None = Field(False, strict=True)
     stream_options: _StreamOptions | None = None
-    n: int = Field(1, ge=1, le=16, strict=True)
-    echo: bool = Field(False, strict=True)
+    n: int | None = Field(1, ge=1, le=16, strict=True)
+    echo: bool | None = Field(False, strict=True)
     suffix: str | None = None
     best_of: int | None = Field(None, ge=1, le=20, strict=True)
 
@@ -112,7 +114,7 @@ def _decode(raw: bytes) -> _AskedCompletions:
     body = decoded(CompletionsBody, raw)
     if body.suffix:
         raise InvalidInput("suffix: only text that goes on from a prompt is served", param="suffix")
-    if body.best_of is not None and body.best_of != body.n:
+    if body.best_of is not None and body.best_of != (body.n or 1):
         raise InvalidInput("best_of: ask for n choices instead; each is verified", param="best_of")
     parameters = dict(body.model_extra or {})
     check_decoding(parameters)
@@ -120,11 +122,13 @@ def _decode(raw: bytes) -> _AskedCompletions:
         raise InvalidInput(f"{unread[0]}: only words can be verified", param=unread[0])
     if body.echo:  # the prompt is put before the answer here, and nobody knows its probabilities
         parameters.pop("logprobs", None)
-    requests = tuple(ChatRequest.going_on(body.model, text, parameters, body.n) for text in _texts(body.prompt))
-    if len(requests) * body.n > _MOST_CHOICES:
+    requests = tuple(
+        ChatRequest.going_on(body.model, text, parameters, body.n or 1) for text in _texts(body.prompt)
+    )
+    if len(requests) * (body.n or 1) > _MOST_CHOICES:
         raise InvalidInput(f"prompt: at most {_MOST_CHOICES} choices in one request", param="prompt")
     include_usage = bool(body.stream_options and body.stream_options.include_usage)
-    return _AskedCompletions(requests, body.stream, include_usage, body.echo)
+    return _AskedCompletions(requests, bool(body.stream), include_usage, bool(body.echo))
 
 
 def _text(choice: Choice) -> str:

@@ -32,12 +32,14 @@ _TEXT_OF: Final = {"output_text": "text", "refusal": "refusal", "reasoning_text"
 class ResponsesBody(BaseModel):
     """The body of POST /v1/responses. What is not listed goes to the model under its chat name, or is refused."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(
+        extra="allow", json_schema_extra={"examples": [{"model": "m", "input": "Which hill?"}]}
+    )
 
     model: str = Field(min_length=1)
     input: str | list[dict[str, Any]] = Field(min_length=1)
     instructions: str | None = None
-    stream: bool = Field(False, strict=True)
+    stream: bool | None = Field(False, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def _decode(raw: bytes) -> _AskedResponse:
     request = ChatRequest(body.model, tuple(chat_messages(body.input, body.instructions)), parameters)
     echoed = ("tools", "tool_choice", "temperature", "top_p", "text", "metadata", "max_output_tokens", "reasoning")
     kept = {name: _sayable(beside[name], name) for name in echoed if beside.get(name) is not None}
-    return _AskedResponse((request,), body.stream, {"instructions": body.instructions, **kept})
+    return _AskedResponse((request,), bool(body.stream), {"instructions": body.instructions, **kept})
 
 
 def _sayable(value: Any, name: str) -> Any:
