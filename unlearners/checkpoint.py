@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from unlearners.fields import object_in
 
-__all__ = ["Checkpoint", "new_directory", "read_checkpoint", "write_checkpoint"]
+__all__ = ["STAGING", "Checkpoint", "new_directory", "read_checkpoint", "write_checkpoint"]
 
 RECORD = "record.json"
+STAGING = "staging"
+"""Where, in a work directory, an outcome is put together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +62,41 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 @contextmanager
-def new_directory(target: Path) -> Iterator[Path]:
-    """Fill a directory that appears under its name only when the block ends well.
+def new_directory(target: Path, work: Path | None = None) -> Iterator[Path]:
+    """Fill a directory that appears under its name, and is on the disk, only when the block ends well.
 
+    It is filled in ``work``, a directory on the same disk where the caller takes up or removes what a killed
+    process left, else beside ``target``.
     Raises ``ValueError`` where ``target`` exists already: what is being served is never written over.
     """
     if target.exists():
         raise ValueError(f"{target} exists already; name a new directory")
     target.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    if work is not None:
+        shutil.rmtree(work / STAGING, ignore_errors=True)
+        (work / STAGING).mkdir()
+    beside = target.parent if work is None else work / STAGING
+    staging = Path(tempfile.mkdtemp(dir=beside, prefix=f".{target.name}."))
     try:
         yield staging
+        _onto_disk(staging)
         os.rename(staging, target)
+        _sync(target.parent)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
+
+
+def _onto_disk(directory: Path) -> None:
+    """Write files and directories through, deepest first, so that a name never comes before its content."""
+    for path in sorted(directory.rglob("*"), reverse=True):
+        _sync(path)
+    _sync(directory)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields
@@ -14,9 +12,11 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from unlearners.certificate import UnlearningCertificate
-from unlearners.checkpoint import new_directory, read_checkpoint
+from unlearners.checkpoint import STAGING, new_directory, read_checkpoint
 from unlearners.fields import field, object_in
 from unlearners.protocol import ForgetRequest, Progress, Unlearned
+from unlearners.weights import check_weights
+from unlearners.workplace import LOCK, REQUEST, cleared, locked, work_beside
 
 __all__ = [
     "CERTIFICATE",
@@ -37,8 +37,6 @@ STATE = "state.npz"
 """The secret part: it holds the seed, so it is readable by its owner alone and never published."""
 
 _RECIPE = "recipe.json"
-_REQUEST = "request.json"
-_LOCK = "lock"
 
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "int": (int,),
@@ -87,12 +85,15 @@ class Certifying(Protocol[ModelT]):
 
 @dataclass(frozen=True, slots=True)
 class Kept(Generic[ModelT]):
-    """An unlearner with its files: the whole state (secret), and what is published into a directory."""
+    """An unlearner with its files: the whole state (secret), and what is published into a directory.
+
+    ``publish`` returns the certificate bound to the weights that it wrote (``unlearners.weights``).
+    """
 
     unlearner: Certifying[ModelT]
     read: Callable[[Path], ModelT]
     write: Callable[[Path, ModelT], None]
-    publish: Callable[[Path, ModelT, UnlearningCertificate], None]
+    publish: Callable[[Path, ModelT, UnlearningCertificate], UnlearningCertificate]
 
 
 def train(
@@ -109,9 +110,7 @@ def train(
     with _pending(out, request) as work:
         kept = make(work)
         model = kept.unlearner.train(seed=seed, progress=progress)
-        certificate = kept.unlearner.certificate(model)
-        _finish(out, kept, model, certificate, recipe)
-    return certificate
+        return _finish(out, kept, model, kept.unlearner.certificate(model), recipe)
 
 
 def forget(
@@ -132,11 +131,11 @@ def forget(
     request = {"forget": rows, "from": str(old.absolute())}
     if (finished := _finished(out, request)) is not None:
         return finished
+    _certificate_in(old)
     with _pending(out, request) as work:
         kept = make(work)
         done = kept.unlearner.unlearn(kept.read(old / STATE), requests, progress=progress)
-        _finish(out, kept, done.model, done.certificate, recipe)
-    return done.certificate
+        return _finish(out, kept, done.model, done.certificate, recipe)
 
 
 def read_recipe(directory: Path) -> Recipe:
@@ -182,30 +181,43 @@ def settings_of(kind: Callable[..., SettingsT], given: Mapping[str, Value], **de
 
 def _finish(
     out: Path, kept: Kept[ModelT], model: ModelT, certificate: UnlearningCertificate, recipe: Recipe
-) -> None:
-    with new_directory(out) as staging:
+) -> UnlearningCertificate:
+    with new_directory(out, work_beside(out)) as staging:
         kept.write(staging / STATE, model)
         os.chmod(staging / STATE, 0o600)
-        kept.publish(staging, model, certificate)
+        bound = kept.publish(staging, model, certificate)
         (staging / _RECIPE).write_text(recipe.to_json(), encoding="utf-8")
-        (staging / CERTIFICATE).write_text(certificate.to_json(), encoding="utf-8")
+        (staging / CERTIFICATE).write_text(bound.to_json(), encoding="utf-8")
+    return bound
+
+
+def _certificate_in(directory: Path) -> UnlearningCertificate:
+    """Read a run's certificate. Raises ``ValueError`` where there is none, or it is about other weights."""
+    try:
+        found = UnlearningCertificate.from_json((directory / CERTIFICATE).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"cannot read the certificate in {directory}: {error.strerror}") from None
+    if problems := check_weights(found, directory):
+        raise ValueError(f"{problems[0]}; restore {directory}")
+    return found
 
 
 def _finished(out: Path, request: Mapping[str, object]) -> UnlearningCertificate | None:
     """Tidy up where a crash came after ``out`` was whole and before its request was taken away."""
-    work = _work_beside(out)
-    try:
-        if not out.exists() or (work / _REQUEST).read_text(encoding="utf-8") != _written(request):
-            return None
-        certificate = UnlearningCertificate.from_json((out / CERTIFICATE).read_text(encoding="utf-8"))
-    except OSError:
+    work = work_beside(out)
+    if not out.exists() or not work.is_dir() or not _asks(work, request):
         return None
-    shutil.rmtree(work)
+    with locked(work):
+        certificate = _certificate_in(out)
+        cleared(work)
     return certificate
 
 
-def _work_beside(out: Path) -> Path:
-    return out.parent / f".{out.name}.work"
+def _asks(work: Path, request: Mapping[str, object]) -> bool:
+    try:
+        return (work / REQUEST).read_text(encoding="utf-8") == _written(request)
+    except OSError:
+        return False
 
 
 def _written(request: Mapping[str, object]) -> str:
@@ -220,24 +232,15 @@ def _pending(out: Path, request: Mapping[str, object]) -> Iterator[Path]:
     """
     if out.exists():
         raise ValueError(f"{out} exists already; name a new directory")
-    work = _work_beside(out)
-    work.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (work / _LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another process is at work on this, in {work}; wait for it") from None
-        _note(work / _REQUEST, _written(request))
+    work = work_beside(out)
+    with locked(work):
+        if (work / REQUEST).exists() and not _asks(work, request):
+            raise ValueError(f"{work} holds other work that was begun; repeat that call, or remove it")
+        (work / REQUEST).write_text(_written(request), encoding="utf-8")
         try:
             yield work
         except ValueError:
-            if {path.name for path in work.iterdir()} == {_REQUEST, _LOCK}:
-                shutil.rmtree(work)
+            if {path.name for path in work.iterdir()} <= {REQUEST, LOCK, STAGING}:
+                cleared(work)
             raise
-        shutil.rmtree(work)
-
-
-def _note(path: Path, text: str) -> None:
-    if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise ValueError(f"{path.parent} holds other work that was begun; repeat that call, or remove it")
-    path.write_text(text, encoding="utf-8")
+        cleared(work)

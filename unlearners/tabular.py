@@ -22,6 +22,7 @@ from unlearners.pcmu import unlearner as pcmu
 from unlearners.pcmu.settings import PcmuSettings
 from unlearners.pcmu.tasks import LinearTask
 from unlearners.protocol import ForgetRequest, Progress, silent
+from unlearners.weights import TABLE, with_weights
 
 __all__ = ["Method", "forget_rows", "read_rows", "train_tabular"]
 
@@ -142,7 +143,8 @@ def _publish(
     directory: Path,
     model: langevin.LangevinModel | pcmu.PcmuModel,
     certificate: UnlearningCertificate,
-) -> None:
-    """Write ``weights`` (outputs, features) and the names of the ``classes``."""
+) -> UnlearningCertificate:
+    """Write ``weights`` (outputs, features) and the names of the ``classes``; return what certifies them."""
     weights = model.weights.reshape(-1, rows.width)
-    np.savez(directory / "weights.npz", allow_pickle=False, weights=weights, classes=np.array(rows.classes))
+    np.savez(directory / TABLE, allow_pickle=False, weights=weights, classes=np.array(rows.classes))
+    return with_weights(certificate, directory)

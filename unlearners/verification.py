@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeAlias
 
 from unlearners.certificate import UnlearningCertificate
 from unlearners.langevin import certificate as langevin_certificate
 from unlearners.pcmu import certificate as pcmu_certificate
 from unlearners.promise import NothingPromised
+from unlearners.weights import check_weights
 
-__all__ = ["Recompute", "verify"]
+__all__ = ["Recompute", "verify", "verify_in"]
 
 Recompute: TypeAlias = Callable[[UnlearningCertificate], tuple[str, ...]]
 """Computes a method's promise again from ``parameters`` and ``served``, and returns what disagrees."""
@@ -32,6 +34,11 @@ def verify(certificate: UnlearningCertificate) -> tuple[str, ...]:
     except (ArithmeticError, KeyError, TypeError, ValueError) as error:
         problems.append(f"the promise cannot be computed again: {error}")
     return tuple(problems)
+
+
+def verify_in(certificate: UnlearningCertificate, directory: Path) -> tuple[str, ...]:
+    """Return the problems found with a certificate and the weights in its directory, a run's or a checkpoint."""
+    return (*verify(certificate), *check_weights(certificate, directory))
 
 
 def _unknown(certificate: UnlearningCertificate) -> tuple[str, ...]:

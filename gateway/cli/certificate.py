@@ -26,9 +26,9 @@ from unlearners.data import Units
 from unlearners.explanation import explain as explain_unlearning
 from unlearners.fields import object_in
 from unlearners.promise import NothingPromised
-from unlearners.protocol import Refused
 from unlearners.runs import Value, read_data_key, read_recipe
 from unlearners.verification import verify as verify_unlearning
+from unlearners.verification import verify_in
 
 __all__ = ["app"]
 
@@ -77,7 +77,7 @@ def verify_command(
     with reporting_failures():
         certificate = _read(file)
         if isinstance(certificate, UnlearningCertificate):
-            _exit_if_unsound(verify_unlearning(certificate))
+            _exit_if_unsound(verify_in(certificate, file) if file.is_dir() else verify_unlearning(certificate))
             if data is not None:
                 given = {"label": label, "id_column": id_column, "normalise": normalise or None}
                 given["backbone"] = None if backbone is None else str(backbone.absolute())
@@ -132,7 +132,7 @@ def _seen(data: Path, reading: Mapping[str, Value], key: str) -> DataSeen:
         rows = bags_of(load_headed(Path(str(reading["backbone"]))), read_units(data))
     else:
         rows = read_rows(data, reading)
-    with suppress(Refused):  # rows that were never taken: not those of any certificate
+    with suppress(ValueError):  # rows that were never taken: not those of any certificate
         rows = rows.bounded()
     return DataSeen(keyed_digest(key, rows.sha256), rows.rows, rows.width)
 

@@ -1,8 +1,11 @@
 """Training and forgetting from files: what appears, what stays secret, what a crash leaves."""
 
 import json
+import os
 import shutil
+import signal
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -14,8 +17,10 @@ from unlearners.langevin.choice import chosen_settings
 from unlearners.losses import Logistic
 from unlearners.promise import Indistinguishable, NothingPromised
 from unlearners.protocol import Refused
+from unlearners.runs import read_data_key
 from unlearners.tabular import forget_rows, train_tabular
 from unlearners.verification import verify
+from unlearners.weights import check_weights
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 LANGEVIN = {"epsilon": 1.0, "sigma": 0.05, "batch": 50, "convexity": 0.05, "training_epochs": 6}
@@ -245,3 +250,53 @@ def test_pcmus_state_is_read_back_whole_or_refused(tmp_path, table):
     (tmp_path / "p" / "state.npz").write_bytes((tmp_path / "l" / "state.npz").read_bytes())
     with pytest.raises(ValueError, match="holds no smallest_radius"):
         forget_rows(tmp_path / "p", table, ["r7"], tmp_path / "two")
+
+
+def test_a_certificate_is_about_the_weights_beside_it_alone(tmp_path, table):
+    """Beside others it is found out, and nothing is forgotten from such a directory."""
+    trained(table, tmp_path / "one")
+    certificate = forget_rows(tmp_path / "one", table, ["r7"], tmp_path / "two")
+    assert () == check_weights(certificate, tmp_path / "two")
+    assert check_weights(certificate, tmp_path / "one")
+    shutil.copy(tmp_path / "two" / "unlearning.json", tmp_path / "one" / "unlearning.json")
+    with pytest.raises(ValueError, match="are not those that were certified"):
+        forget_rows(tmp_path / "one", table, ["r8"], tmp_path / "three")
+    (tmp_path / "two" / "weights.npz").unlink()
+    assert ["cannot be compared"] == [p[12:30] for p in check_weights(certificate, tmp_path / "two")]
+    bare = replace(certificate, parameters={})
+    assert ("the certificate does not say which weights it is about",) == check_weights(bare, tmp_path / "two")
+
+
+def test_a_kill_while_saving_orphans_nothing(tmp_path, table):
+    """What was half put together lies in the work directory, and the same call takes it away."""
+    child = os.fork()
+    if child == 0:
+        os.rename = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        trained(table, tmp_path / "one")
+        os._exit(1)
+    assert signal.SIGKILL == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) * -1
+    assert {".one.work", "rows.csv"} == {path.name for path in tmp_path.iterdir()}
+    trained(table, tmp_path / "one")
+    assert {"one", "rows.csv"} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_work_directory_that_is_a_link_or_whose_lock_is_one_is_refused(tmp_path, table):
+    """Nothing is written through either."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".one.work").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="is a link or belongs to another user"):
+        trained(table, tmp_path / "one")
+    (tmp_path / ".two.work").mkdir()
+    (tmp_path / ".two.work" / "lock").symlink_to(tmp_path / "target")
+    with pytest.raises(ValueError, match="cannot lock"):
+        trained(table, tmp_path / "two")
+    assert (False, []) == ((tmp_path / "target").exists(), list((tmp_path / "elsewhere").iterdir()))
+
+
+def test_comparing_data_needs_the_key_in_the_state(tmp_path, table):
+    """What was published alone does not have it."""
+    trained(table, tmp_path / "one")
+    assert 64 == len(read_data_key(tmp_path / "one"))
+    (tmp_path / "one" / "state.npz").unlink()
+    with pytest.raises(ValueError, match=r"needs the key in state\.npz"):
+        read_data_key(tmp_path / "one")

@@ -14,6 +14,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from unlearners.certificate import UnlearningCertificate
 from unlearners.checkpoint import new_directory
+from unlearners.weights import check_weights, with_weights
 
 __all__ = [
     "CERTIFICATE_FILE",
@@ -71,21 +72,27 @@ def load_language_model(directory: Path, device: torch.device | str = "cpu") -> 
     return LanguageModel(whole, tokenizer, directory, stored)
 
 
-def save_language_model(language: LanguageModel, directory: Path, certificate: UnlearningCertificate) -> None:
+def save_language_model(
+    language: LanguageModel, directory: Path, certificate: UnlearningCertificate, *, work: Path | None = None
+) -> UnlearningCertificate:
     """Write the whole checkpoint with ``unlearning.json``; it appears under its name only when it is whole.
+
+    Returns the certificate as written, bound to these weights; ``work`` is as ``new_directory`` takes it.
 
     Everything beside the weights is copied from ``source`` as it is, so that a server which loads the one loads
     the other. Raises ``ValueError`` where the directory exists.
     """
-    with new_directory(directory) as staging:
+    with new_directory(directory, work) as staging:
         _as_stored(language).save_pretrained(staging)
         for pattern in BESIDE_WEIGHTS:
             for file in sorted(language.source.glob(pattern)):
                 shutil.copyfile(file, staging / file.name)
-        (staging / CERTIFICATE_FILE).write_text(certificate.to_json(), encoding="utf-8")
+        bound = with_weights(certificate, staging)
+        (staging / CERTIFICATE_FILE).write_text(bound.to_json(), encoding="utf-8")
         staging.chmod(0o755)  # a server may run as another user
         for file in staging.iterdir():
             file.chmod(0o644)
+    return bound
 
 
 def _as_stored(language: LanguageModel) -> PreTrainedModel:
@@ -97,12 +104,15 @@ def _as_stored(language: LanguageModel) -> PreTrainedModel:
 
 
 def read_certificate(directory: Path) -> UnlearningCertificate:
-    """Read the certificate beside a model. Raises ``ValueError`` where there is none that can be used."""
+    """Read a model's certificate. Raises ``ValueError`` where there is none, or it is about other weights."""
     try:
         text = (directory / CERTIFICATE_FILE).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"cannot read the certificate in {directory}: {error}") from None
-    return UnlearningCertificate.from_json(text)
+    certificate = UnlearningCertificate.from_json(text)
+    if problems := check_weights(certificate, directory):
+        raise ValueError(problems[0])
+    return certificate
 
 
 def fingerprint_of(directory: Path) -> str:

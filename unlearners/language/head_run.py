@@ -22,11 +22,9 @@ from unlearners.pcmu import unlearner as pcmu
 from unlearners.pcmu.bag_task import BagTask
 from unlearners.pcmu.settings import PcmuSettings
 from unlearners.protocol import ForgetRequest, Progress, Refused, silent
+from unlearners.weights import MODEL
 
 __all__ = ["MODEL", "HeadMethod", "forget_units", "same_backbone", "train_head"]
-
-MODEL = "model"
-"""The checkpoint to serve, in a run's directory; what lies beside it stays private."""
 
 HeadMethod: TypeAlias = Literal["langevin", "pcmu"]
 
@@ -136,6 +134,6 @@ def _publish(
     directory: Path,
     model: langevin.LangevinModel | pcmu.PcmuModel,
     certificate: UnlearningCertificate,
-) -> None:
+) -> UnlearningCertificate:
     weights = model.weights.reshape(headed.public.shape)
-    save_language_model(with_head(headed, weights), directory / MODEL, certificate)
+    return save_language_model(with_head(headed, weights), directory / MODEL, certificate)

@@ -12,11 +12,12 @@ from unlearners.certificate import UnlearningCertificate
 from unlearners.data import request_for_ids
 from unlearners.language.checkpoint import fingerprint_of, load_language_model, save_language_model
 from unlearners.language.head import read_units
-from unlearners.language.head_run import MODEL, same_backbone
+from unlearners.language.head_run import same_backbone
 from unlearners.language.lora import LoraTask
 from unlearners.pcmu import unlearner as pcmu
 from unlearners.pcmu.settings import PcmuSettings
 from unlearners.protocol import ForgetRequest, Progress, silent
+from unlearners.weights import MODEL
 
 __all__ = ["forget_units_of_lora", "train_lora"]
 
@@ -88,5 +89,7 @@ def _kept(task: LoraTask, settings: PcmuSettings, now: Clock, work: Path) -> run
     return runs.Kept(one, pcmu.read_model, pcmu.write_model, partial(_publish, task))
 
 
-def _publish(task: LoraTask, directory: Path, model: pcmu.PcmuModel, certificate: UnlearningCertificate) -> None:
-    save_language_model(task.merged(model.weights), directory / MODEL, certificate)
+def _publish(
+    task: LoraTask, directory: Path, model: pcmu.PcmuModel, certificate: UnlearningCertificate
+) -> UnlearningCertificate:
+    return save_language_model(task.merged(model.weights), directory / MODEL, certificate)

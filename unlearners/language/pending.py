@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -14,11 +12,9 @@ from pathlib import Path
 
 from unlearners.fields import field, object_in
 from unlearners.language.settings import Setting
+from unlearners.workplace import REQUEST, cleared, locked, work_beside
 
 __all__ = ["Pending", "pending_request", "work_beside", "working_directory"]
-
-REQUEST = "request.json"
-LOCK = "lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +71,15 @@ def working_directory(out: Path, request: Pending) -> Iterator[Path]:
             f"another request ({before.method}) is pending at {directory}: run the same command as then to "
             f"finish it, or remove that directory to give it up"
         )
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another process is at work on this request, in {directory}; wait for it") from None
+    with locked(directory):
         if before is None:
             _write(directory / REQUEST, request)
         try:
             yield directory
         except ValueError:
-            shutil.rmtree(directory)
+            cleared(directory)
             raise
-        shutil.rmtree(directory)
-
-
-def work_beside(out: Path) -> Path:
-    """Return the working directory for an outcome, which may not exist."""
-    return out.parent / f".{out.name}.work"
+        cleared(directory)
 
 
 def _write(path: Path, request: Pending) -> None:

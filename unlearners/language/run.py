@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from accelerate import Accelerator
 
-from unlearners.certificate import DataSeen, Served, UnlearningCertificate, Unlimited, sealed
+from unlearners.certificate import DataSeen, Served, UnlearningCertificate, Unlimited, keyed_digest, sealed
 from unlearners.language.checkpoint import (
     fingerprint_of,
     load_language_model,
@@ -21,7 +21,7 @@ from unlearners.language.checkpoint import (
 )
 from unlearners.language.dialogues import Dialogue, digest_of, read_dialogues
 from unlearners.language.methods import Outcome, Prepared, Work, forget_in_memory, prepare
-from unlearners.language.pending import Pending, pending_request, work_beside, working_directory
+from unlearners.language.pending import Pending, pending_request, working_directory
 from unlearners.language.settings import (
     FineTuning,
     GradDiffSettings,
@@ -34,6 +34,7 @@ from unlearners.language.settings import (
 )
 from unlearners.promise import NothingPromised
 from unlearners.protocol import Progress, Refused, silent
+from unlearners.workplace import cleared, locked, work_beside
 
 __all__ = ["METHODS", "Device", "default_settings", "forget_dialogues", "pending_request"]
 
@@ -99,7 +100,8 @@ def forget_dialogues(
         accelerator.wait_for_everyone()  # the others read there what a crash left
         outcome = forget_in_memory(prepared, work)
         certificate = _certified(request, prepared, outcome, now())
-        save_language_model(replace(language, model=outcome.model), out, certificate)
+        changed = replace(language, model=outcome.model)
+        certificate = save_language_model(changed, out, certificate, work=work_beside(out))
     accelerator.wait_for_everyone()
     return certificate
 
@@ -129,12 +131,17 @@ def _finished(out: Path, request: Pending) -> UnlearningCertificate:
     """Tidy up where a crash came after the checkpoint was whole; anything else that exists is refused."""
     if pending_request(out) != request:
         raise ValueError(f"{out} exists already; name a new directory")
-    shutil.rmtree(work_beside(out))
-    return read_certificate(out)
+    with locked(work_beside(out)):
+        certificate = read_certificate(out)
+        cleared(work_beside(out))
+    return certificate
 
 
 def _certified(request: Pending, prepared: Prepared, outcome: Outcome, created: datetime) -> UnlearningCertificate:
-    """Say what was done, and that nothing is promised. The rows are the forget set's, then the retain set's."""
+    """Say what was done, and that nothing is promised. The rows are the forget set's, then the retain set's.
+
+    The key of the data's digest is kept nowhere: nothing confirms a guess at what was forgotten.
+    """
     forget, retain = prepared.forget.encoded, prepared.retain.encoded
     rows = len(forget) + len(retain)
     digest = hashlib.sha256(f"{request.forget} {request.retain}".encode()).hexdigest()
@@ -145,7 +152,7 @@ def _certified(request: Pending, prepared: Prepared, outcome: Outcome, created: 
             created=created.isoformat(),
             method=request.method,
             promise=NothingPromised(REASON.format(method=request.method)),
-            data=DataSeen(digest, rows, longest),
+            data=DataSeen(keyed_digest(secrets.token_hex(32), digest), rows, longest),
             parameters={**request.settings, "model": request.model},
             assumptions=(),
             served=(Served(tuple(range(len(forget))), outcome.gradients / rows),),

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from unlearners.language.pending import Pending, pending_request, work_beside, working_directory
+from unlearners.language.pending import Pending, pending_request, working_directory
+from unlearners.workplace import work_beside
 
 REQUEST = Pending("npo", "m", "f", "r", {"rate": 0.1, "epochs": 2}, 0)
 
