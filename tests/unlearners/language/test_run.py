@@ -259,6 +259,7 @@ def test_two_processes_reach_what_one_does(method, checkpoint, files, tmp_path):
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "true"}
+    world |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     ranks = [{**world, "RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
     ended = in_children(lambda: forgotten(method, checkpoint, files, tmp_path / "two"), ranks)
     assert [0, 0] == ended
