@@ -66,6 +66,7 @@ def document(tmp_path_factory):
     config = schemathesis.config.SchemathesisConfig.from_dict(
         {
             "seed": 0,
+            "cache": {"enabled": False},
             "continue-on-failure": True,
             "auth": {"openapi": {"HTTPBearer": {"bearer": KEY}}},
             "generation": {"max-examples": 8, "deterministic": True, "database": "none"},
