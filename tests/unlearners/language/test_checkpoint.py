@@ -93,3 +93,19 @@ def test_a_directory_without_a_usable_model_is_told(language, tmp_path):
         load_language_model(tmp_path / "bare")
     with pytest.raises(ValueError, match="cannot read the certificate"):
         read_certificate(tmp_path / "bare")
+
+
+def test_a_certificate_beside_other_weights_is_refused(language, tmp_path):
+    """It names the weights that it was written with, and is found out beside a changed or a further file."""
+    save_language_model(language, tmp_path / "one", CERTIFICATE)
+    language.model.lm_head.weight.data.mul_(1.25)
+    save_language_model(language, tmp_path / "two", CERTIFICATE)
+    own = (tmp_path / "two" / "unlearning.json").read_text()
+    (tmp_path / "two" / "unlearning.json").write_text((tmp_path / "one" / "unlearning.json").read_text())
+    with pytest.raises(ValueError, match="not those that were certified"):
+        read_certificate(tmp_path / "two")
+    (tmp_path / "two" / "unlearning.json").write_text(own)
+    assert own == read_certificate(tmp_path / "two").to_json()
+    (tmp_path / "two" / "extra.bin").write_bytes(b"x")
+    with pytest.raises(ValueError, match="not those that were certified"):
+        read_certificate(tmp_path / "two")
