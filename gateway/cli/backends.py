@@ -15,9 +15,11 @@ from gateway.cli.failures import reporting_failures
 from gateway.cli.stores import Database, with_store
 from gateway.cli.tables import print_table
 from gateway.errors import InvalidInput
-from gateway.registering import backend_record, read_unlearning, unlearning_in_brief
+from gateway.registering import UNLEARNING_FILE, backend_record, read_unlearning, unlearning_in_brief
 from gateway.store.backend_wire import checked
 from gateway.store.records import BackendRecord, Checkpoint, PolicyRecord
+from unlearners.certificate import UnlearningCertificate
+from unlearners.verification import verify_in
 
 __all__ = ["app"]
 
@@ -54,6 +56,8 @@ def add(
     database: Database = None,
 ) -> None:
     """Add an alternative model. Nothing is loaded here; a running gateway opens it at its next request."""
+    if model is not None:
+        _check_unlearned(model.expanduser(), certificate)
     body = checked(
         name=name,
         model_dir=None if model is None else str(model.expanduser().resolve()),
@@ -71,6 +75,19 @@ def add(
     typer.echo(f"added {name} (fingerprint {record.fingerprint})")
     typer.echo(f"While a topic is active its answers need a certificate: lethe calibrate --model {name}")
     typer.echo(f"revision {revision}")
+
+
+def _check_unlearned(directory: Path, certificate: Path | None) -> None:
+    """Refuse weights that their unlearning certificate is not about, or whose promise does not follow."""
+    file = directory / UNLEARNING_FILE if certificate is None else certificate
+    if not file.is_file():
+        return
+    try:
+        problems = verify_in(UnlearningCertificate.from_json(file.read_text(encoding="utf-8")), directory)
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{file}: {error}") from error
+    if problems:
+        raise InvalidInput(f"{file} is not sound: {problems[0]}; `lethe certificate verify` says more")
 
 
 @app.command("list")

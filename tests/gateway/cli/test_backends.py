@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,25 @@ from gateway.errors import Unauthenticated
 from gateway.registering import unlearning_in_brief
 from gateway.store.records import Checkpoint, ForgetTopic, PolicyRecord, Server
 from gateway.store.store import Store
+from unlearners.certificate import DataSeen, Served, UnlearningCertificate, Unlimited
+from unlearners.promise import NothingPromised
+from unlearners.weights import with_weights
 from verifiers.protocol import Topic
 
-PROMISE = {"kind": "indistinguishable", "epsilon": 1.0, "delta": 1e-5}
+CERTIFICATE = UnlearningCertificate(
+    id="",
+    created="2026-01-31T12:00:00+00:00",
+    method="npo",
+    promise=NothingPromised("it is a heuristic"),
+    data=DataSeen("0" * 64, 5, 7),
+    parameters={},
+    assumptions=(),
+    served=(Served((0, 1), 2.0),),
+    remaining=Unlimited("each trains further"),
+    gradients_spent=10,
+    training_gradients=0,
+    seed=0,
+)
 
 
 class Operator:
@@ -29,7 +44,9 @@ class Operator:
         self.checkpoint = folder / "unlearned"
         self.checkpoint.mkdir()
         (self.checkpoint / "config.json").write_text("{}")
-        (self.checkpoint / "unlearning.json").write_text(json.dumps({"method": "langevin", "promise": PROMISE}))
+        (self.checkpoint / "model.safetensors").write_bytes(b"weights")
+        bound = with_weights(CERTIFICATE, self.checkpoint)
+        (self.checkpoint / "unlearning.json").write_text(bound.to_json(), encoding="utf-8")
         self._runner = CliRunner()
         self.do(lambda store: store.add(ForgetTopic(Topic("ada", "Ada")), ForgetTopic(Topic("zoe", "Zoë"))))
 
@@ -67,8 +84,18 @@ def test_a_checkpoint_is_added_with_its_unlearning_certificate(operator):
     assert 0 == done.exit_code, done.output
     (found,) = operator.record().backends
     assert (Checkpoint(operator.checkpoint.resolve()), ("ada",)) == (found.place, found.topics)
-    assert {"method": "langevin", "promise": PROMISE} == found.unlearning
+    assert ("npo", "nothing") == unlearning_in_brief(found.unlearning)
     assert found.fingerprint in done.output
+
+
+def test_weights_that_their_certificate_is_not_about_are_not_added(operator):
+    """Nor a certificate that was edited."""
+    (operator.checkpoint / "model.safetensors").write_bytes(b"others")
+    done = operator.says("backends", "add", "u", "--model", str(operator.checkpoint))
+    assert (2, ()) == (done.exit_code, operator.record().backends)
+    assert "are not those that were certified" in done.output
+    (operator.checkpoint / "unlearning.json").write_text("{}")
+    assert 2 == operator.says("backends", "add", "u", "--model", str(operator.checkpoint)).exit_code
 
 
 def test_a_server_is_added_by_its_url(operator):
@@ -105,7 +132,7 @@ def test_the_list_says_what_is_unlearned_promised_routed_and_certified(operator)
 
     operator.do(certify)
     (line,) = [line for line in operator.says("backends", "list").output.splitlines() if line.startswith("  u ")]
-    for word in ("ada", "alice", "langevin", "(ε, δ) = (1, 1e-05)", "c7", str(operator.checkpoint)):
+    for word in ("ada", "alice", "npo", "nothing", "c7", str(operator.checkpoint)):
         assert word in line
     (operator.checkpoint / "config.json").unlink()
     assert "no checkpoint there now" in operator.says("backends", "list").output
