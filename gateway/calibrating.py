@@ -16,13 +16,13 @@ from calibration.oracle_error import Audit, audit_released
 from calibration.trajectories import Recording, Trajectory
 from calibration.trajectory_file import apply_labels
 from evaluation.oracle import ForbiddenStrings
-from gateway.app import Gateway
 from gateway.errors import InvalidInput
 from gateway.guard.policy import Policy
 from gateway.guard.prompts import Prompt, PromptSet
 from gateway.guard.recording import Oracle, Progress, Recorder
 from gateway.guard.trajectory import LoopPlan, Step, walk
 from gateway.policies import Subject
+from gateway.running import Gateway
 
 __all__ = [
     "Wish",

@@ -11,13 +11,13 @@ from calibration.certificate import Certificate
 from calibration.issue_joint import issue_joint_certificate
 from calibration.joint import Limits
 from calibration.trajectories import Recording
-from gateway.app import Gateway
 from gateway.calibrating import check_prompts, issuing, record_prompts, written_at
 from gateway.errors import InvalidInput
 from gateway.guard.policy import strategies_name
 from gateway.guard.prompts import PromptSet
 from gateway.guard.recording import Oracle, Progress
 from gateway.guard.refine import Strategy
+from gateway.running import Gateway
 
 __all__ = ["JointWish", "calibrate_jointly", "recording_path"]
 

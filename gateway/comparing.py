@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from evaluation.rates import Rate
-from gateway.app import Gateway
 from gateway.calibrating import by_forbidden_strings
 from gateway.errors import InvalidInput, UpstreamUnreachable
 from gateway.guard.channels import visible
@@ -17,6 +16,7 @@ from gateway.guard.loop import Outcome, Released
 from gateway.guard.policy import Bounded, Closed, ReleaseRule, ZeroEvidence
 from gateway.guard.prompts import Prompt, PromptSet
 from gateway.guard.recording import Oracle, Progress
+from gateway.running import Gateway
 
 __all__ = ["Compared", "compare"]
 

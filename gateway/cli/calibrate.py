@@ -12,7 +12,7 @@ import typer
 
 from calibration.certificate import Certificate
 from calibration.explanation import explain
-from gateway.app import Gateway, open_gateway
+from gateway.app import open_gateway
 from gateway.calibrating import Wish, calibrate, check_prompts
 from gateway.calibrating_jointly import JointWish, calibrate_jointly
 from gateway.certificates import write_certificate
@@ -22,6 +22,7 @@ from gateway.cli.wishes import MethodName, joint_wish, plain_wish, plan_in_words
 from gateway.errors import InvalidInput
 from gateway.guard.policy import settings_of
 from gateway.guard.prompts import PromptSet, read_prompts
+from gateway.running import Gateway
 from gateway.settings import read_settings
 
 __all__ = ["calibrate_command"]

@@ -12,10 +12,11 @@ import pytest
 import pytest_asyncio
 from openai import AsyncOpenAI
 
-from gateway.app import Gateway, create_app, open_gateway
+from gateway.app import create_app, open_gateway
 from gateway.demo.cast import Cast, choose_cast
 from gateway.demo.checkpoint import cache_dir, ensure_model
 from gateway.demo.world import invent_world
+from gateway.running import Gateway
 from gateway.serving import serving
 from gateway.settings import given_settings
 from gateway.upstream.vllm_process import VllmServer, running_vllm
