@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 import gateway
-from gateway.cli import audit, backends, certificate, keys, topics, train, unlearn
-from gateway.cli.audits import audits_command
+from gateway.cli import audit, backends, certificate, drift, keys, topics, train, unlearn
 from gateway.cli.calibrate import calibrate_command
 from gateway.cli.demo import demo
 from gateway.cli.probes import probes_command
@@ -45,12 +44,12 @@ app.command()(demo)
 app.command()(serve)
 app.command("probes")(probes_command)
 app.command("calibrate")(calibrate_command)
-app.command("audits")(audits_command)
 app.add_typer(topics.app, name="topics")
 app.add_typer(certificate.app, name="certificate")
 app.add_typer(backends.app, name="backends")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
+app.add_typer(drift.app, name="drift")
 app.add_typer(train.app, name="train")
 app.add_typer(unlearn.app, name="unlearn")
 

@@ -94,7 +94,7 @@ async def test_a_warning_leaves_the_gateway_ready(start):
 
 
 async def test_audits_are_kept_labelled_and_close_the_gateway(start, tmp_path, monkeypatch):
-    """Only conversations about a topic, only if the operator names a file; `lethe audits` sends labels alone."""
+    """Only conversations about a topic, only if a file is named; `lethe drift label` sends labels alone."""
     file = tmp_path / "audits.jsonl"
     kept = {"audit_file": file, "audit_probability": 1.0, "admin_key": "admin", "rounds": 1}
     async with start(said, **kept) as started:
@@ -113,7 +113,9 @@ async def test_audits_are_kept_labelled_and_close_the_gateway(start, tmp_path, m
         file.write_text("\n".join(map(json.dumps, [lines[0], *labelled, *lines[12:]])))
         monkeypatch.setenv("LETHE_ADMIN_KEY", "admin")
         for new in (12, 0):
-            told = await asyncio.to_thread(CliRunner().invoke, app, ["audits", str(file), "--url", started.url])
+            told = await asyncio.to_thread(
+                CliRunner().invoke, app, ["drift", "label", str(file), "--url", started.url]
+            )
             assert (0, True) == (told.exit_code, f"{new} labels were new" in told.stdout), told.output
         assert ("4 lines wait" in told.stdout, "audits: audited answers leak" in told.stdout) == (True, True)
         assert UNAWARE == await ask(started)

@@ -1,4 +1,4 @@
-"""`lethe audits`: labelled lines of the audit file to the running gateway that drew them."""
+"""`lethe drift …`: labelled lines of the audit file to the running gateway that drew them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,22 @@ from gateway.cli.failures import reporting_failures
 from gateway.errors import InvalidInput, UpstreamUnreachable
 from gateway.settings import Settings, read_settings
 
-__all__ = ["audits_command"]
+__all__ = ["app"]
+
+app = typer.Typer(name="drift", help="What the monitors of drift need from people.", no_args_is_help=True)
 
 _SENT: Final = ("certificate", "number", "probability", "leaked")
 """All that leaves the file: no conversation does."""
 
 
-def audits_command(
+@app.callback()
+def drift() -> None:
+    """What the monitors of drift need from people."""
+
+
+@app.command()
+@reporting_failures()
+def label(
     file: Annotated[Path, typer.Argument(help="The audit file, with `leaked` filled in as true or false.")],
     url: Annotated[
         str | None, typer.Option(help="Address of the running gateway. Default: that of the settings.")
@@ -31,14 +40,13 @@ def audits_command(
     Lines go in their order up to the first without a label, since the monitor needs one for every answer that was
     drawn. The whole file may be sent again: what came before is skipped.
     """
-    with reporting_failures():
-        settings = read_settings()
-        if settings.admin_key is None:
-            raise InvalidInput("set LETHE_ADMIN_KEY to the key of the running gateway")
-        labelled, waiting = _lines(file)
-        if labelled:
-            _tell(_sent(url or f"http://{settings.host}:{settings.port}", settings, labelled))
-        typer.echo(f"{waiting} lines wait for a label" if waiting else "every line has a label")
+    settings = read_settings()
+    if settings.admin_key is None:
+        raise InvalidInput("set LETHE_ADMIN_KEY to the key of the running gateway")
+    labelled, waiting = _lines(file)
+    if labelled:
+        _tell(_sent(url or f"http://{settings.host}:{settings.port}", settings, labelled))
+    typer.echo(f"{waiting} lines wait for a label" if waiting else "every line has a label")
 
 
 def _lines(file: Path) -> tuple[list[dict[str, Any]], int]:
