@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from calibration.release import passes
 from gateway.guard.policy import Bounded, Closed, Open, Policy, ReleaseRule, ZeroEvidence
+from gateway.guard.release import goes_out
 from gateway.guard.trajectory import Candidate, LoopPlan, walk
 from gateway.upstream.protocol import ChatRequest
 from gateway.upstream.scripted import ScriptedUpstream
@@ -43,21 +43,7 @@ async def judge_given(
     (step,) = [step async for step in walk(said, once, request, replace(policy, routes={}))]
     if not isinstance(step, Candidate):
         return Judgement(None, False, f"not judged: {step.detail}")
-    goes_out = _passes(step.score, rule)
-    return Judgement(step.score, goes_out, _why(rule), step.topics, step.evidence)
-
-
-def _passes(score: float, rule: ReleaseRule) -> bool:
-    """Apply the rule as the loop does."""
-    match rule:
-        case Bounded(threshold):
-            return passes(score, threshold)
-        case ZeroEvidence():
-            return score == 0
-        case Open():
-            return True
-        case Closed():
-            return False
+    return Judgement(step.score, goes_out(step.score, rule), _why(rule), step.topics, step.evidence)
 
 
 def _why(rule: ReleaseRule) -> str:

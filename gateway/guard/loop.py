@@ -7,13 +7,14 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from calibration.release import Surrender, gives_up, passes
+from calibration.release import gives_up
 from gateway.errors import UpstreamTimeout
 from gateway.guard.channels import visible
 from gateway.guard.fallback import FallbackFinish, fallback_choice, fallback_text
 from gateway.guard.policy import Bounded, Closed, Open, Policy, ReleaseRule, ZeroEvidence
+from gateway.guard.release import goes_out
 from gateway.guard.together import all_of
 from gateway.guard.trajectory import Candidate, Ended, LoopPlan, generated, walk
 from gateway.store.records import Fallback
@@ -28,9 +29,6 @@ Reason: TypeAlias = Literal[
 ]
 """Why the fallback answered: ``exhausted``, and ``surrendered`` before the last round, alone say that every
 candidate was judged too much of a leak."""
-
-_ABOVE_ZERO: Final = 5e-324
-"""The smallest positive number: strictly below it lies the score 0 alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +99,8 @@ class Guard:
                 return await self._unguarded(upstream, request, rule)
             case Closed(reason):
                 return self._fall_back(request, policy, rule, None, "uncertified", reason)
-            case Bounded(threshold, _, surrender):
-                return await self._guarded(upstream, request, policy, rule, threshold, surrender)
-            case ZeroEvidence():
-                return await self._guarded(upstream, request, policy, rule, _ABOVE_ZERO)
+            case Bounded() | ZeroEvidence():
+                return await self._guarded(upstream, request, policy, rule)
 
     async def _unguarded(self, upstream: Upstream, request: ChatRequest, rule: ReleaseRule) -> Outcome:
         completion = await generated(upstream, request, 1, self._trace)
@@ -123,10 +119,9 @@ class Guard:
         upstream: Upstream,
         request: ChatRequest,
         policy: Policy,
-        rule: ReleaseRule,
-        threshold: float,
-        surrender: Surrender | None = None,
+        rule: Bounded | ZeroEvidence,
     ) -> Outcome:
+        surrender = rule.surrender if isinstance(rule, Bounded) else None
         last: Candidate | None = None
         lowest = math.inf
         try:
@@ -137,7 +132,7 @@ class Guard:
                 async for step in steps:
                     if isinstance(step, Ended):
                         return self._fall_back(request, policy, rule, last, step.reason, step.detail)
-                    if passes(step.score, threshold):
+                    if goes_out(step.score, rule):
                         return _release(step, rule)
                     last = step
                     lowest = min(lowest, step.score)
