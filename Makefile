@@ -59,6 +59,8 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/verifier_cost.py
 	$(BIN)/python benchmarks/batching.py
+	$(BIN)/python benchmarks/screen.py
+	$(BIN)/python benchmarks/drift.py
 
 docs: $(VENV)/.demo
 	$(BIN)/lethe settings --format markdown > docs/settings.md
