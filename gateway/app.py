@@ -19,6 +19,7 @@ from gateway.drift.state import state_path
 from gateway.errors import InvalidInput
 from gateway.guard.embeddings import Embedded, Refused
 from gateway.guard.loop import Guard, Outcome
+from gateway.guard.private import sealed, why_sealed
 from gateway.guard.trajectory import LoopPlan
 from gateway.http.admin import admin_router
 from gateway.http.admin_verify import verify_router
@@ -62,7 +63,8 @@ async def open_gateway(
     """Open the store and the models, and close them in the end. ``upstream`` replaces the configured one.
 
     Backends are opened from the first request on, or by ``gateway.upstream.settled``, by ``opener`` where it is
-    given. ``create`` begins a database where there is none.
+    given. ``create`` begins a database where there is none. Raises ``InvalidInput`` for active private topics that
+    the configured key does not open.
     """
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.database, create=create, who="admin")
@@ -72,10 +74,13 @@ async def open_gateway(
         plan = loop_plan(settings)
         drift = Drift(_reactions(settings), state_path(store.path), seed=lambda: randbits(63), report=report)
         stack.callback(drift.save)
+        panel = stack.enter_context(open_panel(settings))
+        if shut := sealed(panel.key, await store.topics()):
+            raise InvalidInput(why_sealed(panel.key, shut))
         policies = Policies(
             store,
             routing,
-            stack.enter_context(open_panel(settings)),
+            panel,
             plan,
             Exceptions(settings.without_certificate, settings.strictest_threshold),
             verify_timeout_s=settings.verify_timeout_s,

@@ -15,6 +15,7 @@ from verifiers.conversation import Conversation
 from verifiers.facts import Facts
 from verifiers.learned import LearnedModel, read_learned
 from verifiers.lexical import Lexical
+from verifiers.private.key import PrivateKey, key_from_file
 from verifiers.protocol import Verifier
 from verifiers.verbatim import Verbatim
 
@@ -28,7 +29,8 @@ __all__ = ["open_panel"]
 def open_panel(settings: Settings) -> Iterator[Panel]:
     """Build the configured verifiers, and close in the end what they hold.
 
-    Raises ``InvalidInput`` for a verifier whose model is missing, cannot be loaded, or does not fit.
+    Raises ``InvalidInput`` for a verifier whose model is missing, cannot be loaded, or does not fit,
+    and for a file that holds no key.
     """
     with ExitStack() as stack:
         try:
@@ -55,6 +57,7 @@ class _Builder:
             doubted=self._named(wanted.doubted_verifiers),
             doubt=wanted.doubt,
             learned=self._learned(),
+            key=self._key(),
         )
 
     @cached_property
@@ -82,6 +85,9 @@ class _Builder:
                 return self._of_models.judge()
             case cheap:
                 return _CHEAP[cheap]()
+
+    def _key(self) -> PrivateKey | None:
+        return None if self._settings.private_key_file is None else key_from_file(self._settings.private_key_file)
 
     def _learned(self) -> LearnedModel | None:
         return None if self._settings.learned_model is None else read_learned(self._settings.learned_model)

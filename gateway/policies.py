@@ -181,6 +181,8 @@ class Policies:
             policy = await asyncio.to_thread(
                 Policy.prepare, record.revision, record.topics, self._panel, verify_timeout_s=None
             )
+            if policy.sealed is not None:
+                raise InvalidInput(policy.sealed)
             policy = replace(policy, routes=in_force.routes(model, in_force.active))
             asked = fleet.serving(model)
             yield Subject(asked, policy, self.bindings(asked, policy, model))
@@ -189,7 +191,7 @@ class Policies:
         """Name everything that a certificate for ``model`` under ``policy`` depends on, the prompts aside."""
         return Bindings(
             generator=generator_fingerprint(asked, model, policy.routes),
-            verifier=self._panel.fingerprint,
+            verifier=policy.verifier,
             topics=policy.fingerprints,
             refinement=self._plan.refinement_fingerprint(asked.capabilities),
             decoding=self._plan.decoding_fingerprint,

@@ -49,6 +49,12 @@ class Settings(BaseSettings):
         None, min_length=1, description="Key for /admin. Unset: the admin API is closed."
     )
 
+    private_key_file: Path | None = Field(
+        None,
+        description="File with the key of private topics, as `lethe topics new-key` makes it. Keep it apart from "
+        "the database and its backups.",
+    )
+
     metrics_key: SecretStr | None = Field(
         None, min_length=1, description="Key for /metrics, as a bearer token. Unset: the metrics are closed."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ from pydantic import ValidationError
 
 from gateway.errors import InvalidInput
 from gateway.store.records import ForgetTopic
-from gateway.store.wire import TopicBody, explain, field_path
+from gateway.store.wire import PrivateTopicBody, TopicBody, explain, field_path, topic_body
+from verifiers.private.file import read_private_topics
+from verifiers.private.topic import PrivateTopic
 
-__all__ = ["dump_topics", "load_topics", "parse_topics"]
+__all__ = ["dump_topics", "load_private_topics", "load_topics", "parse_topics"]
 
 
 class _Dumper(yaml.SafeDumper):
@@ -41,6 +43,19 @@ def load_topics(path: Path) -> list[ForgetTopic]:
     return parse_topics(text, source=str(path))
 
 
+def load_private_topics(path: Path) -> tuple[PrivateTopic, ...]:
+    """Read a file that `lethe topics hash` wrote. Raises ``InvalidInput`` naming the file and the topic."""
+    try:
+        topics = read_private_topics(path)
+        for topic in topics:
+            PrivateTopicBody(id=topic.id)
+    except ValidationError as failure:
+        raise InvalidInput(f"{path}: an id {explain(failure.errors()[0])}; hash the topics again") from failure
+    except ValueError as error:
+        raise InvalidInput(str(error), param="private") from error
+    return topics
+
+
 def parse_topics(text: str, *, source: str) -> list[ForgetTopic]:
     """Read topics from YAML text; ``source`` is what errors call it. Raises ``InvalidInput``."""
     root, data = _compose(text, source)
@@ -53,8 +68,11 @@ def parse_topics(text: str, *, source: str) -> list[ForgetTopic]:
 
 
 def dump_topics(topics: Iterable[ForgetTopic]) -> str:
-    """Write topics as a file that ``parse_topics`` reads back to the same topics."""
-    bodies = [TopicBody.from_topic(topic).model_dump() for topic in topics]
+    """Write topics as a file that ``parse_topics`` reads back to the same topics.
+
+    Of private ones stands only what is told of them: ``parse_topics`` refuses those, lest they be thought kept.
+    """
+    bodies = [topic_body(topic).model_dump() for topic in topics]
     return yaml.dump({"topics": bodies}, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
 
 
@@ -97,6 +115,9 @@ def _keys_twice(root: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
 
 
 def _topic(item: object, node: yaml.Node, source: str) -> ForgetTopic:
+    if isinstance(item, Mapping) and item.get("private") is True:
+        what = "of a private topic nothing can be read here; bring its hashes with `lethe topics add --private`"
+        raise _wrong(source, _entry(node, "private"), "private", what)
     try:
         return TopicBody.model_validate(item).to_topic()
     except ValidationError as failure:

@@ -23,6 +23,7 @@ from gateway.settings import read_settings
 from gateway.store.records import ForgetTopic
 from gateway.store.store import Store
 from gateway.topics_file import load_topics
+from verifiers.private.topic import PrivateTopic
 from verifiers.protocol import Topic
 
 __all__ = ["probes_command"]
@@ -84,7 +85,13 @@ def _chosen(records: Sequence[ForgetTopic], wanted: Sequence[str]) -> tuple[Topi
     chosen = [known[topic_id] for topic_id in dict.fromkeys(wanted)] or [each for each in records if each.active]
     if not chosen:
         raise InvalidInput("no topic is active; name one with --topic, or see `lethe topics`")
-    return tuple(record.topic for record in chosen)
+    private = [record.topic.id for record in chosen if isinstance(record.topic, PrivateTopic)]
+    if private:
+        raise InvalidInput(
+            f"{', '.join(private)}: of a private topic no probes can be written here; write them where the plain "
+            "topic is, from its file, or choose others with --topic"
+        )
+    return tuple(record.topic for record in chosen if isinstance(record.topic, Topic))
 
 
 def _families(names: str) -> tuple[Family, ...]:

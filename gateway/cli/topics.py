@@ -18,19 +18,23 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from gateway.cli.failures import reporting_failures
+from gateway.cli.private_topics import hash_command, new_key_command, private_records
 from gateway.cli.stores import cli_user
 from gateway.errors import InvalidInput, NotFound
 from gateway.settings import read_settings
-from gateway.store.records import ForgetTopic
+from gateway.store.records import Fallback, ForgetTopic
 from gateway.store.store import Store
-from gateway.store.wire import TopicBody, explain, field_path
+from gateway.store.wire import TopicBody, explain, field_path, topic_body
 from gateway.topics_file import dump_topics, load_topics
+from verifiers.private.topic import PrivateTopic
 
 __all__ = ["app"]
 
 T = TypeVar("T")
 
 app = typer.Typer(name="topics", help="What the model must seem never to have known.", no_args_is_help=True)
+app.command("new-key")(new_key_command)
+app.command("hash")(hash_command)
 
 
 class Style(StrEnum):
@@ -60,9 +64,12 @@ def add(
     fallback_text: Annotated[str | None, typer.Option(help="The words of `--fallback custom`.")] = None,
     inactive: Annotated[bool, typer.Option("--inactive", help="Write it down, but do not forget it yet.")] = False,
     file: Annotated[Path | None, typer.Option(help="A YAML file of topics, imported all or none.")] = None,
+    private: Annotated[
+        Path | None, typer.Option(help="A file of `lethe topics hash`, imported all or none.")
+    ] = None,
     database: Database = None,
 ) -> None:
-    """Add one topic by its options, or the topics of a file. They are active at once unless they say not."""
+    """Add one topic by its options, or the topics of a file, plain or hashed. They are active unless said not."""
     options = {
         "name": name,
         "id": topic_id,
@@ -74,7 +81,10 @@ def add(
         "fallback": _fallback(fallback, fallback_text),
     }
     given = {field: value for field, value in options.items() if value is not None}
-    topics = _parse(given) if file is None else _load(file, given)
+    if private is not None:
+        topics = _hashed(private, given | ({"file": file} if file else {}), fallback, inactive=inactive)
+    else:
+        topics = _parse(given) if file is None else _load(file, given)
 
     async def write(store: Store) -> tuple[int, Path]:
         return await store.add(*topics), store.path
@@ -95,7 +105,7 @@ def list_topics(
     """List all topics."""
     topics = _with_store(database, lambda store: store.topics())
     if as_json:
-        bodies = [TopicBody.from_topic(topic).model_dump() for topic in topics]
+        bodies = [topic_body(topic).model_dump() for topic in topics]
         typer.echo(json.dumps(bodies, ensure_ascii=False, indent=2))
     elif as_yaml:
         typer.echo(dump_topics(topics), nl=False)
@@ -176,6 +186,15 @@ def _load(file: Path, given: dict[str, object]) -> list[ForgetTopic]:
     return load_topics(file)
 
 
+def _hashed(file: Path, given: dict[str, object], style: Style, *, inactive: bool) -> list[ForgetTopic]:
+    """Custom words are refused: they would be plain text beside the hashes."""
+    if given.keys() - {"active", "fallback"} or style is Style.CUSTOM:
+        raise InvalidInput("with --private go only --inactive and --fallback unaware|refuse", param="private")
+    return private_records(
+        file, active=not inactive, fallback=Fallback("refuse") if style is Style.REFUSE else Fallback()
+    )
+
+
 def _parse(given: dict[str, object]) -> list[ForgetTopic]:
     if "name" not in given:
         raise InvalidInput("give the topic a --name, or import topics with --file", param="name")
@@ -214,6 +233,9 @@ def _table(topics: tuple[ForgetTopic, ...]) -> Table:
     )
     for record in topics:
         topic = record.topic
+        if isinstance(topic, PrivateTopic):
+            table.add_row(topic.id, "(private)", _state(record), "", "", "", record.fallback.style)
+            continue
         counts = (len(topic.aliases), len(topic.facts), len(topic.protected_texts))
         # Text, since a name may hold what rich takes for markup.
         table.add_row(topic.id, Text(topic.name), _state(record), *map(str, counts), record.fallback.style)

@@ -16,13 +16,17 @@ from calibration.certificate import Applies, Certificate, Mismatch, applies_to
 from calibration.joint import JointChoice
 from calibration.release import Surrender
 from calibration.trajectories import Bindings
+from gateway.guard.private import opens, sealed, why_sealed
 from gateway.guard.screen import Screen
 from gateway.store.records import ForgetTopic
 from gateway.upstream.protocol import Upstream
 from verifiers.cascade import Cascade
 from verifiers.combine import Worst, about
 from verifiers.learned import Learned, LearnedModel
-from verifiers.protocol import Judge, Verifier
+from verifiers.private.key import PrivateKey
+from verifiers.private.topic import PrivateTopic
+from verifiers.private.verifier import Private
+from verifiers.protocol import Judge, Topic, Verifier
 
 __all__ = [
     "NONE_ACTIVE",
@@ -85,6 +89,7 @@ class Panel:
 
     ``doubted`` ones are asked where the others' score lies in the band ``doubt`` (see ``verifiers.cascade``).
     With a ``learned`` model it makes one score of the cheap and the screened ones' where a topic is touched.
+    ``key`` opens private topics; ``private`` judges every answer for them, beside any learned score.
     Raises ``ValueError`` where the parts do not fit together.
     """
 
@@ -93,6 +98,8 @@ class Panel:
     doubted: tuple[Verifier, ...] = ()
     doubt: tuple[float, float] = (0.05, 0.9)
     learned: LearnedModel | None = None
+    key: PrivateKey | None = None
+    private: Private | None = None
 
     def __post_init__(self) -> None:
         _ = self.untouched, self.touched
@@ -100,13 +107,26 @@ class Panel:
     @property
     def untouched(self) -> Verifier:
         """What judges a conversation that touches no topic."""
-        return self._cascade(Worst(self.cheap))
+        return self._cascade(Worst((*self.cheap, *self._private)))
 
     @property
     def touched(self) -> Verifier:
         """What judges a conversation that touches a topic."""
         parts = (*self.cheap, *self.screened)
-        return self._cascade(Worst(parts) if self.learned is None else Learned(self.learned, parts))
+        if self.learned is None:
+            return self._cascade(Worst((*parts, *self._private)))
+        learned = Learned(self.learned, parts)
+        return self._cascade(learned if self.private is None else Worst((learned, self.private)))
+
+    @property
+    def _private(self) -> tuple[Verifier, ...]:
+        return () if self.private is None else (self.private,)
+
+    def looking_for(self, topics: Sequence[PrivateTopic]) -> Panel:
+        """Add what judges these private topics. Raises ``WrongKey`` where the key does not open one."""
+        if self.key is None or not topics:
+            return self
+        return replace(self, private=Private(self.key, topics))
 
     def _cascade(self, first: Verifier) -> Verifier:
         if not self.doubted:
@@ -129,7 +149,8 @@ class Policy:
     those that the certificate in force was calibrated with. How rare a word is, and so what it scores, depends
     on all of these, so switching one of them off must not change the index, only whose evidence counts.
     ``routes`` are the backends in whose hands a conversation about a topic is; none where a key or a model's
-    name has decided already.
+    name has decided already. ``verifier`` is the fingerprint of the panel as it was prepared. ``sealed`` says why
+    some active topics cannot be looked for, where that is so: then nothing may go out.
     """
 
     revision: int
@@ -137,6 +158,8 @@ class Policy:
     indexed: Mapping[str, str]
     screen: Screen | None
     routes: Mapping[str, Upstream] = field(default_factory=dict)
+    verifier: str = ""
+    sealed: str | None = None
 
     @classmethod
     def prepare(
@@ -154,20 +177,33 @@ class Policy:
         """
         active = {t.topic.id: t for t in topics if t.active}
         if not active:
-            return cls(revision, {}, {}, None)
+            return cls(revision, {}, {}, None, verifier=panel.fingerprint)
         said = tuple(t.topic for t in topics if t.active or t.topic.id in calibrated)
+        plain = tuple(topic for topic in said if isinstance(topic, Topic))
+        private = tuple(t for t in said if isinstance(t, PrivateTopic) and opens(panel.key, t))
+        panel = panel.looking_for(private)
+        shut = sealed(panel.key, active.values())
 
         def judge(verifier: Verifier) -> Judge:
-            return about(verifier.prepare(said), frozenset(active))
+            return about(verifier.prepare(plain), frozenset(active))
 
         screen = Screen(
-            said,
+            plain,
             active=frozenset(active),
             untouched=judge(panel.untouched),
             touched=judge(panel.touched),
             verify_timeout_s=verify_timeout_s,
+            private=None if panel.private is None else panel.private.index,
+            sealed=frozenset(topic.id for topic in shut),
         )
-        return cls(revision, active, {topic.id: topic.fingerprint for topic in said}, screen)
+        return cls(
+            revision,
+            active,
+            {topic.id: topic.fingerprint for topic in said},
+            screen,
+            verifier=panel.fingerprint,
+            sealed=why_sealed(panel.key, shut) if shut else None,
+        )
 
     @property
     def fingerprints(self) -> dict[str, str]:
@@ -203,6 +239,8 @@ def decide_rule(
     """
     if not policy.topics:
         return Open()
+    if policy.sealed is not None:  # not even "no evidence" means anything where nothing was looked for
+        return Closed(policy.sealed)
     match Closed(otherwise) if certificate is None else _fit(policy, certificate, bindings):
         case Bounded(threshold) as bounded if strictest is not None and strictest < threshold:
             if certificate is not None and not certificate.may_tighten:

@@ -25,10 +25,10 @@ Strategy: TypeAlias = Literal["revise", "unaware", "resample", "constrain"]
 """How a round asks.
 
 ``revise``: show the answer and what it gave away, and ask again. ``unaware``: ask again under an instruction
-to know nothing of the topics. ``resample``: ask again, hotter. ``constrain``: ask again with the telling
-words banned, where the upstream can do that, else revise."""
+to know nothing of the topics; where none can be named, revise. ``resample``: ask again, hotter. ``constrain``:
+ask again with the telling words banned, where the upstream can do that, else revise."""
 
-_REVISION = "3"
+_REVISION = "4"
 """Raise it whenever the loop, the screen or the channels could lead to other trajectories."""
 
 REVISE_WITH_WORDS = "Your answer mentioned {words}. Answer again without it."
@@ -75,6 +75,8 @@ def next_request(
     match strategy:
         case "revise":
             return _revise(original, finding)
+        case "unaware" if not finding.topics:  # nothing can be named, as of a private topic
+            return _revise(original, finding)
         case "unaware":
             return _unaware(original, finding)
         case "resample":
@@ -98,7 +100,7 @@ def _told_before(original: ChatRequest, finding: Finding) -> ChatRequest:
 
 
 def _unaware(original: ChatRequest, finding: Finding) -> ChatRequest:
-    instruction = UNAWARE.format(topics=", ".join(finding.topics) or "that")
+    instruction = UNAWARE.format(topics=", ".join(finding.topics))
     first = original.messages[0] if original.messages else None
     if (
         first is not None

@@ -9,6 +9,7 @@ from typing import Final
 
 from verifiers.attribution import mentions_of
 from verifiers.combine import with_deadline
+from verifiers.private.index import PrivateIndex
 from verifiers.protocol import Exchange, Judge, Topic, Verdict
 
 __all__ = ["Screen"]
@@ -20,7 +21,8 @@ _LONG_CHARS: Final = 20_000
 class Screen:
     """Decides by the prompt alone. A conversation that touches nothing still has its answer checked cheaply.
 
-    What the screen misses is part of the trajectory, so calibration counts it.
+    What the screen misses is part of the trajectory, so calibration counts it. ``private`` finds the private
+    topics; ``sealed`` are those that nothing can look for, so every conversation could touch them.
     """
 
     def __init__(
@@ -31,8 +33,12 @@ class Screen:
         untouched: Judge,
         touched: Judge,
         verify_timeout_s: float | None,
+        private: PrivateIndex | None = None,
+        sealed: frozenset[str] = frozenset(),
     ) -> None:
         self._mentions = mentions_of(tuple(topics))
+        self._private = private
+        self._sealed = sealed
         self._active = active
         self._untouched = _bounded(untouched, verify_timeout_s)
         self._touched = _bounded(touched, verify_timeout_s)
@@ -46,7 +52,8 @@ class Screen:
         return self._touched if touched else self._untouched
 
     def _look(self, prompt: str) -> frozenset[str]:
-        return self._mentions.topics_met(prompt) & self._active
+        private = frozenset[str]() if self._private is None else self._private.topics_met(prompt)
+        return (self._mentions.topics_met(prompt) | private) & self._active | self._sealed
 
 
 def _bounded(judge: Judge, seconds: float | None) -> Judge:

@@ -24,7 +24,7 @@ from gateway.guard.refine import (
 )
 from gateway.telemetry.trace import UNTRACED, Trace
 from gateway.upstream.protocol import Capabilities, ChatRequest, Choice, Completion, Upstream, Usage
-from verifiers.protocol import Abstained, Evidence, Exchange, Judge, Verdict
+from verifiers.protocol import Abstained, Evidence, Exchange, Judge, Topic, Verdict
 
 __all__ = ["KEPT_PARAMETERS", "Candidate", "Ended", "LoopPlan", "Step", "generated", "walk"]
 
@@ -261,7 +261,8 @@ class _Walker:
 
     def _names(self, evidence: Sequence[Evidence]) -> tuple[str, ...]:
         ids = dict.fromkeys([*(e.topic_id for e in evidence), *sorted(self._touched)])
-        return tuple(self._policy.topics[id_].topic.name for id_ in ids)
+        topics = [self._policy.topics[id_].topic for id_ in ids]
+        return tuple(topic.name for topic in topics if isinstance(topic, Topic))  # a private one has no name here
 
 
 def _is_refusal(error: Exception) -> bool:

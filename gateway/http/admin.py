@@ -15,7 +15,7 @@ from gateway.http.admin_keys import keys_router
 from gateway.http.admin_lock import locked
 from gateway.http.health import Problems
 from gateway.store.store import Store
-from gateway.store.wire import TopicBody
+from gateway.store.wire import PrivateTopicBody, TopicBody, topic_body
 
 __all__ = ["CertificateState", "CertificateStates", "admin_router"]
 
@@ -47,14 +47,14 @@ def _no_revision() -> int | None:
 class TopicList(BaseModel):
     """All topics, active or not."""
 
-    topics: list[TopicBody]
+    topics: list[TopicBody | PrivateTopicBody]
     revision: int
 
 
 class TopicWritten(BaseModel):
     """A topic after a write (before it, where it was removed), and the revision that the write made."""
 
-    topic: TopicBody
+    topic: TopicBody | PrivateTopicBody
     revision: int
 
 
@@ -125,43 +125,43 @@ def _topics_router(store: Store, route_class: type[APIRoute]) -> APIRouter:
     async def list_topics() -> TopicList:
         """List all topics, active or not."""
         record = await store.policy()
-        bodies = [TopicBody.from_topic(topic) for topic in record.topics]
+        bodies = [topic_body(topic) for topic in record.topics]
         return TopicList(topics=bodies, revision=record.revision)
 
     @router.post("/topics", status_code=201)
     async def add_topic(body: TopicBody) -> TopicWritten:
         """Add a topic, active unless the body says otherwise."""
         topic = body.to_topic()
-        return TopicWritten(revision=await store.add(topic), topic=TopicBody.from_topic(topic))
+        return TopicWritten(revision=await store.add(topic), topic=topic_body(topic))
 
     @router.get("/topics/{topic_id}")
-    async def get_topic(topic_id: str) -> TopicBody:
+    async def get_topic(topic_id: str) -> TopicBody | PrivateTopicBody:
         """Describe one topic."""
-        return TopicBody.from_topic(await store.topic(topic_id))
+        return topic_body(await store.topic(topic_id))
 
     @router.put("/topics/{topic_id}")
     async def replace_topic(topic_id: str, body: TopicBody) -> TopicWritten:
         """Replace a topic whole: what the body leaves out goes back to its default."""
         topic = body.to_topic(topic_id)
         revision = await store.replace(topic_id, topic)
-        return TopicWritten(revision=revision, topic=TopicBody.from_topic(topic))
+        return TopicWritten(revision=revision, topic=topic_body(topic))
 
     @router.delete("/topics/{topic_id}")
     async def remove_topic(topic_id: str) -> TopicWritten:
         """Remove a topic, and return it as it was."""
-        topic = TopicBody.from_topic(await store.topic(topic_id))
+        topic = topic_body(await store.topic(topic_id))
         return TopicWritten(topic=topic, revision=await store.remove(topic_id))
 
     @router.post("/topics/{topic_id}/activate")
     async def activate_topic(topic_id: str) -> TopicWritten:
         """Begin to forget a topic, from the next request on."""
         revision = await store.set_active(topic_id, True)
-        return TopicWritten(topic=TopicBody.from_topic(await store.topic(topic_id)), revision=revision)
+        return TopicWritten(topic=topic_body(await store.topic(topic_id)), revision=revision)
 
     @router.post("/topics/{topic_id}/deactivate")
     async def deactivate_topic(topic_id: str) -> TopicWritten:
         """Cease to forget a topic, from the next request on."""
         revision = await store.set_active(topic_id, False)
-        return TopicWritten(topic=TopicBody.from_topic(await store.topic(topic_id)), revision=revision)
+        return TopicWritten(topic=topic_body(await store.topic(topic_id)), revision=revision)
 
     return router

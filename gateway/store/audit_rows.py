@@ -39,7 +39,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         topics,
         "id",
         ("active", "fallback_style"),
-        ("name", "aliases", "description", "facts", "protected_texts", "fallback_text"),
+        ("name", "aliases", "description", "facts", "protected_texts", "fallback_text", "private"),
         ("created_at", "updated_at"),
     ),
     "certificate": Kind(certificates, "id", ("active", "generator"), ("body",), ("added_at",)),

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
+from verifiers.private.topic import PrivateTopic
 from verifiers.protocol import Topic
 
 __all__ = [
@@ -49,9 +50,12 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True)
 class ForgetTopic:
-    """A topic, whether it is being forgotten now, and what is said in its place."""
+    """A topic, whether it is being forgotten now, and what is said in its place.
 
-    topic: Topic
+    Of a private topic nothing is kept but keyed hashes and its id.
+    """
+
+    topic: Topic | PrivateTopic
     active: bool = True
     fallback: Fallback = Fallback()
 

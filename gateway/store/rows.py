@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.errors import Conflict, NotFound
 from gateway.store.records import Fallback, ForgetTopic
 from gateway.store.schema import certificates, policy, topics
+from verifiers.private.file import private_topic_from
+from verifiers.private.topic import PrivateTopic
 from verifiers.protocol import Topic
 
 __all__ = [
@@ -134,7 +137,21 @@ def _generator(body: Mapping[str, Any]) -> str:
 
 def topic_values(record: ForgetTopic) -> dict[str, Any]:
     """Return a topic as its columns, the two dates aside."""
-    topic = record.topic
+    return {
+        **_content(record.topic),
+        "active": record.active,
+        "fallback_style": record.fallback.style,
+        "fallback_text": record.fallback.text,
+    }
+
+
+_NO_TEXT: Final = {"name": "", "aliases": [], "description": "", "facts": [], "protected_texts": []}
+"""What a private topic has in the columns of plain ones."""
+
+
+def _content(topic: Topic | PrivateTopic) -> dict[str, Any]:
+    if isinstance(topic, PrivateTopic):
+        return {**_NO_TEXT, "id": topic.id, "private": asdict(topic)}
     return {
         "id": topic.id,
         "name": topic.name,
@@ -142,14 +159,24 @@ def topic_values(record: ForgetTopic) -> dict[str, Any]:
         "description": topic.description,
         "facts": list(topic.facts),
         "protected_texts": list(topic.protected_texts),
-        "active": record.active,
-        "fallback_style": record.fallback.style,
-        "fallback_text": record.fallback.text,
+        "private": None,
     }
 
 
 def _topic(row: Row[Any]) -> ForgetTopic:
-    topic = Topic(
+    topic = _plain(row) if row.private is None else _private(row)
+    return ForgetTopic(topic, row.active, Fallback(row.fallback_style, row.fallback_text))
+
+
+def _private(row: Row[Any]) -> PrivateTopic:
+    topic = private_topic_from(row.private)
+    if topic.id != row.id or any(getattr(row, column) != empty for column, empty in _NO_TEXT.items()):
+        raise ValueError("a private topic has another id than its row, or plain text beside its hashes")
+    return topic
+
+
+def _plain(row: Row[Any]) -> Topic:
+    return Topic(
         id=row.id,
         name=row.name,
         aliases=_texts(row.aliases),
@@ -157,7 +184,6 @@ def _topic(row: Row[Any]) -> ForgetTopic:
         facts=_texts(row.facts),
         protected_texts=_texts(row.protected_texts),
     )
-    return ForgetTopic(topic, row.active, Fallback(row.fallback_style, row.fallback_text))
 
 
 def _texts(column: object) -> tuple[str, ...]:

@@ -36,7 +36,9 @@ topics = Table(
     Column("fallback_text", Text, nullable=True),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
+    Column("private", JSON(none_as_null=True), nullable=True),
 )
+"""``private`` holds the hashes of a private topic, with their key's check value; its other texts are empty."""
 
 certificates = Table(
     "certificates",

@@ -18,10 +18,11 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.store.records import Fallback, ForgetTopic
+from gateway.store.records import Fallback, FallbackStyle, ForgetTopic
+from verifiers.private.topic import PrivateTopic
 from verifiers.protocol import Topic
 
-__all__ = ["CustomFallback", "TopicBody", "explain", "field_path", "slug"]
+__all__ = ["CustomFallback", "PrivateTopicBody", "TopicBody", "explain", "field_path", "slug", "topic_body"]
 
 _ID_LENGTH = 64
 
@@ -102,22 +103,33 @@ class TopicBody(_Wire):
         )
         return ForgetTopic(topic, self.active, _fallback(self.fallback))
 
-    @classmethod
-    def from_topic(cls, record: ForgetTopic) -> Self:
-        """Write a stored topic down, as it stands: nothing is checked again."""
-        topic, fallback = record.topic, record.fallback
-        return cls.model_construct(
-            id=topic.id,
-            name=topic.name,
-            aliases=list(topic.aliases),
-            description=topic.description,
-            facts=list(topic.facts),
-            protected_texts=list(topic.protected_texts),
-            active=record.active,
-            fallback=CustomFallback.model_construct(custom=fallback.text)
-            if fallback.style == "custom"
-            else fallback.style,
-        )
+
+class PrivateTopicBody(_Wire):
+    """All that is told of a private topic. None is made of this: see `lethe topics add --private`."""
+
+    id: _Id
+    private: Literal[True] = True
+    active: bool = True
+    fallback: FallbackStyle = "unaware"
+
+
+def topic_body(record: ForgetTopic) -> TopicBody | PrivateTopicBody:
+    """Write a stored topic down, as it stands: nothing is checked again."""
+    topic, fallback = record.topic, record.fallback
+    if isinstance(topic, PrivateTopic):
+        return PrivateTopicBody.model_construct(id=topic.id, active=record.active, fallback=fallback.style)
+    return TopicBody.model_construct(
+        id=topic.id,
+        name=topic.name,
+        aliases=list(topic.aliases),
+        description=topic.description,
+        facts=list(topic.facts),
+        protected_texts=list(topic.protected_texts),
+        active=record.active,
+        fallback=CustomFallback.model_construct(custom=fallback.text)
+        if fallback.style == "custom"
+        else fallback.style,
+    )
 
 
 def _fallback(body: Literal["unaware", "refuse"] | CustomFallback) -> Fallback:

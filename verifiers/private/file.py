@@ -10,7 +10,7 @@ from typing import Any
 
 from verifiers.private.topic import PrivateFact, PrivateTopic, Weighed
 
-__all__ = ["private_topics_as_json", "read_private_topics", "write_private_topics"]
+__all__ = ["private_topic_from", "private_topics_as_json", "read_private_topics", "write_private_topics"]
 
 _FORMAT = "lethe-private-topics-1"
 _DIGITS = frozenset("0123456789abcdef")
@@ -42,12 +42,22 @@ def read_private_topics(path: Path) -> tuple[PrivateTopic, ...]:
     topics = []
     for number, given in enumerate(body["topics"], start=1):
         try:
-            topics.append(_topic(given))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ValueError(f"{path}, topic {number}: not a private topic ({error}); hash it again") from error
+            topics.append(private_topic_from(given))
+        except ValueError as error:
+            raise ValueError(f"{path}, topic {number}: {error}; hash it again") from error
     if len({topic.id for topic in topics}) < len(topics) or len({topic.check for topic in topics}) > 1:
         raise ValueError(f"{path}: two topics share an id, or were hashed with different keys")
     return tuple(topics)
+
+
+def private_topic_from(given: object) -> PrivateTopic:
+    """Read what ``dataclasses.asdict`` made of a topic, out of JSON. Raises ``ValueError`` where it is none."""
+    try:
+        if not isinstance(given, Mapping):
+            raise TypeError("it is no mapping")
+        return _topic(given)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"not a private topic ({error})") from error
 
 
 def _topic(given: Mapping[str, Any]) -> PrivateTopic:

@@ -19,7 +19,7 @@ __all__ = ["Private"]
 
 _REVISION = "1"
 _ECHO, _UNNAMED, _LEAST_NEWS, _FEWEST_RARE_UNNAMED, _SCALE = 0.5, 0.6, 1.0, 2, 6.0
-_MAX_EVIDENCE, _MAX_SPANS = 32, 16
+_MAX_EVIDENCE, _MAX_SPANS = 1024, 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,10 @@ from calibration.trajectories import Bindings, Candidate, Recording, Trajectory
 from gateway.guard.policy import Bounded, Closed, Open, Panel, Policy, ZeroEvidence, decide_rule
 from gateway.store.records import ForgetTopic
 from verifiers.facts import Facts
+from verifiers.learned import LearnedModel
 from verifiers.lexical import Lexical
+from verifiers.private.key import PrivateKey
+from verifiers.private.topic import hash_topic
 from verifiers.protocol import Exchange, Topic
 
 MAREN = Topic("maren", "Maren Oskeld", facts=("Maren Oskeld was born in Seltal.",))
@@ -22,6 +25,7 @@ JORUN = Topic("jorun", "Jorun Vaskil", facts=("Jorun Vaskil was born in Seltal i
 BOTH = (ForgetTopic(JORUN), ForgetTopic(MAREN))
 MAREN_ALONE = (ForgetTopic(JORUN, active=False), ForgetTopic(MAREN))
 PANEL = Panel((Lexical(), Facts()))
+LEARNED = LearnedModel(("lexical",), (Lexical().fingerprint,), (0.0,), ((2.0,),), -9.0, 1.0, 0.0, ("someone",))
 MADE = Bindings("g", "v", {topic.topic.id: topic.topic.fingerprint for topic in BOTH}, "r", "d", 3, prompts="p")
 
 
@@ -139,3 +143,18 @@ def test_a_surrender_is_served_with_the_threshold_and_stays_with_a_stricter_one(
     certificate = sealed(replace(CERTIFICATE, surrender=gives_up))
     expected = [Bounded(threshold, certificate.id, Surrender(1, 0.7)) for threshold in (0.5, 0.2)]
     assert expected == [rule(certificate=certificate), rule(certificate=certificate, strictest=0.2)]
+
+
+@pytest.mark.parametrize("learned", [None, LEARNED])
+async def test_private_topics_are_judged_beside_any_learned_score(learned):
+    """A learned model knows nothing of hashes: its certainty that nothing leaks must not count for them."""
+    key = PrivateKey(b"k" * 32)
+    panel = Panel((Lexical(),), (), learned=learned, key=key)
+    topics = (ForgetTopic(JORUN), ForgetTopic(hash_topic(MAREN, key)))
+    made = Policy.prepare(1, topics, panel, verify_timeout_s=None)
+    assert {"jorun", "maren"} == made.indexed.keys()
+    assert made.verifier != panel.fingerprint
+    for touched in (False, True):
+        verdict = await made.screen.judge(touched=touched)(Exchange("Who?", "Maren Oskeld."))
+        assert {"maren"} == {each.topic_id for each in verdict.evidence if each.leakage == 1.0}
+        assert 1.0 == verdict.leakage
