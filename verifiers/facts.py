@@ -19,8 +19,8 @@ from verifiers.words import AFFIRMATIVE
 
 __all__ = ["Facts"]
 
-_REVISION = "5"
-_MAX_EVIDENCE = 32
+_REVISION = "6"
+_MAX_EVIDENCE = 1024
 _MAX_SPANS = 16
 _LEAST_NEWS = 1.0
 _ORDINARY_NEWS, _LEAST_SHARE = 0.8, 0.15

@@ -12,8 +12,8 @@ from verifiers.protocol import Evidence, Exchange, Scored, Topic, Verdict
 
 __all__ = ["Lexical"]
 
-_REVISION = "5"
-_MAX_EVIDENCE = 32
+_REVISION = "6"
+_MAX_EVIDENCE = 1024
 
 
 @dataclass(frozen=True, slots=True)

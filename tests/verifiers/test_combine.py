@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from verifiers.claims import Claims
-from verifiers.combine import Worst, with_deadline
+from verifiers.combine import Worst, about, with_deadline
 from verifiers.facts import Facts
 from verifiers.lexical import Lexical
 from verifiers.protocol import Abstained, Evidence, Exchange, Judge, Scored, Topic, Verdict, Verifier
@@ -141,3 +141,18 @@ def test_fingerprints_change_with_parameters_and_parts() -> None:
     assert len({verifier.fingerprint for verifier in verifiers}) == len(verifiers)
     assert Lexical().fingerprint == Lexical().fingerprint
     assert Worst([Lexical(), Facts()]).fingerprint == Worst([Facts(), Lexical()]).fingerprint
+
+
+@pytest.mark.parametrize("verifier", [Lexical(), Facts()])
+async def test_many_traces_of_other_topics_hide_none_of_the_one_that_counts(verifier):
+    """Topics that are switched off leave evidence too, before it is sorted out."""
+    names = [f"{first}a {last}elda" for first in ("Mar", "Bor", "Tiv", "Nor", "Lum", "Hes") for last in _LASTS]
+    topics = [Topic(f"t{at:02}", name, facts=(f"{name} lives in {name[::-1]}.",)) for at, name in enumerate(names)]
+    said = " ".join(f"{name} lives in {name[::-1]}." for name in names)
+    judge = about(verifier.prepare(topics), frozenset({topics[-1].id}))
+    verdict = await judge(Exchange("Who lives where?", said))
+    assert {topics[-1].id} == {each.topic_id for each in verdict.evidence}
+    assert verdict.leakage > 0
+
+
+_LASTS = ("Osk", "Vint", "Grum", "Praz", "Kemb", "Dorv", "Wulk", "Jast")
