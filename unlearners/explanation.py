@@ -33,7 +33,11 @@ def _assumed(certificate: UnlearningCertificate) -> list[str]:
 def _spent(certificate: UnlearningCertificate) -> list[str]:
     spent, training = certificate.gradients_spent, certificate.training_gradients
     share = f" ({100 * spent / training:.2f} % of the training's {training})" if training else ""
-    seed = "drawn and kept secret" if certificate.seed is None else str(certificate.seed)
+    seed = (
+        "not named here; whoever knows it can take the noise off"
+        if certificate.seed is None
+        else str(certificate.seed)
+    )
     return [
         f"Remaining: {_remaining(certificate.remaining)}",
         f"Spent on unlearning: {spent} per-sample gradient evaluations{share}",

@@ -77,7 +77,7 @@ def forget_rows_command(
         certificate,
         out,
         *secrecy(out, is_chat_model(recipe)),
-        f"Delete {model} once this one is in its place: it still holds what was forgotten.",
+        f"Delete {model} once this one is in its place: the request changed nothing in it.",
     )
 
 
@@ -111,7 +111,7 @@ def forget_dialogues_command(
         certificate,
         out,
         f"To serve it, still verified by the loop: lethe backends add NAME --model {out} --replace",
-        f"Delete {model} once this one is in its place: it still holds what was forgotten.",
+        f"Delete {model} once this one is in its place: the request changed nothing in it.",
     )
 
 

@@ -127,7 +127,7 @@ class TransformersUpstream:
 
     def _check_name(self, model: str) -> None:
         if model != self._name:
-            raise UnknownModel(f"there is no such model; this gateway serves {self._name!r}", param="model")
+            raise UnknownModel("there is no such model; GET /v1/models lists them", param="model")
 
     def _job(self, request: ChatRequest) -> _Job:
         prompt = self._prompt(request)

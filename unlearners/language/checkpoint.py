@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,12 +88,24 @@ def save_language_model(
         for pattern in BESIDE_WEIGHTS:
             for file in sorted(language.source.glob(pattern)):
                 shutil.copyfile(file, staging / file.name)
+        _untie(staging / "config.json", language.model)
         bound = with_weights(certificate, staging)
         (staging / CERTIFICATE_FILE).write_text(bound.to_json(), encoding="utf-8")
         staging.chmod(0o755)  # a server may run as another user
         for file in staging.iterdir():
             file.chmod(0o644)
     return bound
+
+
+def _untie(config: Path, model: PreTrainedModel) -> None:
+    """Say in the copied configuration that the head is its own, where the copy's source had it tied.
+
+    A server that believes the file would otherwise put the embeddings in its place.
+    """
+    said = json.loads(config.read_text(encoding="utf-8"))
+    if said.get("tie_word_embeddings", True) and not getattr(model.config, "tie_word_embeddings", True):
+        untied = {**said, "tie_word_embeddings": False}
+        config.write_text(json.dumps(untied, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _as_stored(language: LanguageModel) -> PreTrainedModel:

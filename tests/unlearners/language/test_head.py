@@ -9,9 +9,10 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from tests.unlearners.language.test_checkpoint import CERTIFICATE  # noqa: E402
 from unlearners.langevin.settings import LangevinSettings  # noqa: E402  # after the skips
 from unlearners.langevin.unlearner import Langevin  # noqa: E402
-from unlearners.language.checkpoint import load_language_model  # noqa: E402
+from unlearners.language.checkpoint import load_language_model, save_language_model  # noqa: E402
 from unlearners.language.dialogues import Dialogue, Message  # noqa: E402
 from unlearners.language.head import OfUnit, bags_of, load_headed, read_units, with_head  # noqa: E402
 from unlearners.language.head_run import forget_units, train_head  # noqa: E402
@@ -57,6 +58,17 @@ def test_the_model_taken_apart_says_what_it_said(checkpoint, headed):
     whole = logits(load_language_model(checkpoint))
     assert whole == pytest.approx(logits(headed.language), abs=1e-4)
     assert not headed.language.model.config.tie_word_embeddings
+
+
+def test_the_saved_configuration_says_that_the_head_is_its_own(checkpoint, headed, tmp_path):
+    """A server that ties what the file says is tied would drop the private head."""
+    save_language_model(headed.language, tmp_path / "own", CERTIFICATE)
+    save_language_model(load_language_model(checkpoint), tmp_path / "as-it-was", CERTIFICATE)
+    said = [
+        json.loads((folder / "config.json").read_text()).get("tie_word_embeddings", True)
+        for folder in (checkpoint, tmp_path / "as-it-was", tmp_path / "own")
+    ]
+    assert [True, True, False] == said
 
 
 def test_features_have_norm_one_and_give_the_answers_logits(headed):
