@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -16,9 +15,8 @@ from calibration.issue import verify
 from gateway.certificates import activate_certificate, read_certificate
 from gateway.cli.failures import needing_extra, refusing_bad_input, reporting_failures
 from gateway.cli.report import report_command
-from gateway.cli.stores import cli_user
+from gateway.cli.stores import with_store
 from gateway.errors import InvalidInput
-from gateway.settings import read_settings
 from gateway.store.store import Store
 from unlearners.certificate import SCHEMA as UNLEARNING_SCHEMA
 from unlearners.certificate import DataSeen, UnlearningCertificate, keyed_digest
@@ -169,7 +167,7 @@ def activate(
         async def work(store: Store) -> int:
             return await activate_certificate(store, certificate)
 
-        revision = asyncio.run(_with_store(database, work))
+        revision = with_store(database, work)
         typer.echo(f"certificate {certificate.id} is in force (policy revision {revision})")
 
 
@@ -179,16 +177,8 @@ def deactivate(
 ) -> None:
     """Take the active certificate out of force: nothing that is guarded goes out until there is another."""
     with reporting_failures():
-        revision = asyncio.run(_with_store(database, Store.deactivate_certificate))
+        revision = with_store(database, Store.deactivate_certificate)
         typer.echo(f"no certificate is in force (policy revision {revision})")
-
-
-async def _with_store(database: str | None, work: Callable[[Store], Awaitable[int]]) -> int:
-    store = await Store.open(read_settings(database=database).database, create=False, who=cli_user())
-    try:
-        return await work(store)
-    finally:
-        await store.aclose()
 
 
 def _read(path: Path) -> Certificate | UnlearningCertificate:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -19,9 +18,8 @@ from rich.text import Text
 
 from gateway.cli.failures import reporting_failures
 from gateway.cli.private_topics import hash_command, new_key_command, private_records
-from gateway.cli.stores import cli_user
+from gateway.cli.stores import Database, with_store
 from gateway.errors import InvalidInput, NotFound
-from gateway.settings import read_settings
 from gateway.store.records import Fallback, ForgetTopic
 from gateway.store.store import Store
 from gateway.store.wire import TopicBody, explain, field_path, topic_body
@@ -45,9 +43,6 @@ class Style(StrEnum):
     CUSTOM = "custom"
 
 
-Database = Annotated[
-    str | None, typer.Option("--database", help="Where the topics are kept. Default: the setting LETHE_DATABASE.")
-]
 TopicId = Annotated[str, typer.Argument(metavar="ID", help="The topic's id, as `lethe topics list` shows it.")]
 
 
@@ -89,7 +84,7 @@ def add(
     async def write(store: Store) -> tuple[int, Path]:
         return await store.add(*topics), store.path
 
-    revision, path = _with_store(database, write, create=True)
+    revision, path = with_store(database, write, create=True)
     for topic in topics:
         typer.echo(f"added {topic.topic.id} ({_state(topic)})")
     typer.echo(f"revision {revision} of {path.resolve()}")
@@ -103,7 +98,7 @@ def list_topics(
     database: Database = None,
 ) -> None:
     """List all topics."""
-    topics = _with_store(database, lambda store: store.topics())
+    topics = with_store(database, lambda store: store.topics())
     if as_json:
         bodies = [topic_body(topic).model_dump() for topic in topics]
         typer.echo(json.dumps(bodies, ensure_ascii=False, indent=2))
@@ -119,7 +114,7 @@ def list_topics(
 @reporting_failures()
 def show(topic_id: TopicId, database: Database = None) -> None:
     """Print one topic as YAML."""
-    topic = _with_store(database, lambda store: _nearby(store, topic_id, store.topic(topic_id)))
+    topic = with_store(database, lambda store: _nearby(store, topic_id, store.topic(topic_id)))
     typer.echo(dump_topics([topic]), nl=False)
 
 
@@ -147,25 +142,12 @@ def rm(
     """Remove a topic, with everything that was written down about it."""
     if not yes:
         typer.confirm(f"Remove {topic_id}? The model will be free to speak of it", abort=True)
-    revision = _with_store(database, lambda store: _nearby(store, topic_id, store.remove(topic_id)))
+    revision = with_store(database, lambda store: _nearby(store, topic_id, store.remove(topic_id)))
     typer.echo(f"removed {topic_id}\nrevision {revision}")
 
 
-def _with_store(database: str | None, action: Callable[[Store], Awaitable[T]], *, create: bool = False) -> T:
-    where = read_settings(database=database).database
-
-    async def act() -> T:
-        store = await Store.open(where, create=create, who=cli_user())
-        try:
-            return await action(store)
-        finally:
-            await store.aclose()
-
-    return asyncio.run(act())
-
-
 def _switch(database: str | None, topic_id: str, *, active: bool) -> None:
-    revision = _with_store(database, lambda store: _nearby(store, topic_id, store.set_active(topic_id, active)))
+    revision = with_store(database, lambda store: _nearby(store, topic_id, store.set_active(topic_id, active)))
     typer.echo(f"{topic_id} is {'on' if active else 'off'}\nrevision {revision}")
 
 
