@@ -20,8 +20,9 @@ $(VENV)/.dev: $(VENV)/.demo
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[local,ltt,unlearn,plots,semantic,learned,export,otel,dev]'
 	touch $@
 
+# A process for each core; tests that share a file's fixtures stay together.
 test: $(VENV)/.dev
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)
 
 guarantees: $(VENV)/.dev
 	$(BIN)/pytest -m guarantee $(ARGS)
