@@ -5,17 +5,18 @@ Needs scikit-learn; serving the model does not.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 from verifiers.learned import LearnedModel, unit_mark
 from verifiers.protocol import Abstained, Exchange, Judge, Verifier
 
-__all__ = ["LabelledScores", "scores_of", "split_units", "train_learned"]
+__all__ = ["LabelledScores", "scores_of", "separation", "split_units", "train_learned"]
 
 _CALIBRATED_SHARE = 0.3
 _UNPENALISED = 1e6
@@ -85,6 +86,16 @@ def train_learned(
         offset=offset,
         units=tuple(sorted({unit_mark(unit) for unit in units})),
     )
+
+
+def separation(model: LearnedModel, examples: Sequence[LabelledScores]) -> Mapping[str, float]:
+    """Return the AUC of each verifier and of the model ("learned"); empty unless there are leaks and others."""
+    leaks = [example.leak for example in examples]
+    if len(set(leaks)) < 2:
+        return {}
+    scores = np.array([example.scores for example in examples], dtype=np.float64)
+    columns = dict(zip((*model.names, "learned"), (*scores.T, model.probabilities(scores)), strict=True))
+    return {name: float(roc_auc_score(leaks, column)) for name, column in columns.items()}
 
 
 Floats = NDArray[np.float64]

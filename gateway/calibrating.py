@@ -20,6 +20,7 @@ from gateway.errors import InvalidInput
 from gateway.guard.policy import Policy
 from gateway.guard.prompts import Prompt, PromptSet
 from gateway.guard.recording import Oracle, Progress, Recorder
+from gateway.guard.seen import check_unseen
 from gateway.guard.trajectory import LoopPlan, Step, walk
 from gateway.policies import Subject
 from gateway.running import Gateway
@@ -152,6 +153,7 @@ async def record_prompts(
 ) -> Recording:
     """Take the prompts through the loop of this plan, which need not be the one that is served."""
     _check_topics(prompts, subject.policy)
+    check_unseen(prompts, subject.learned)
     fingerprint = plan.refinement_fingerprint(subject.upstream.capabilities)
     recorder = Recorder(
         walk=_Walking(subject, plan, model),

@@ -20,6 +20,7 @@ from gateway.store.records import Place, PolicyRecord
 from gateway.store.store import Store
 from gateway.upstream.protocol import Upstream
 from gateway.upstream.routing import Fleet, Routing, Wanted, generator_fingerprint
+from verifiers.learned import LearnedModel
 
 __all__ = ["Exceptions", "InForce", "Policies", "Served", "Subject"]
 
@@ -50,11 +51,15 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a calibration records, and the names of everything that it depends on, the prompts aside."""
+    """What a calibration records, and the names of everything that it depends on, the prompts aside.
+
+    ``learned`` is the model among the verifiers, which says what it was trained on.
+    """
 
     upstream: Upstream
     policy: Policy
     bindings: Bindings
+    learned: LearnedModel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +190,7 @@ class Policies:
                 raise InvalidInput(policy.sealed)
             policy = replace(policy, routes=in_force.routes(model, in_force.active))
             asked = fleet.serving(model)
-            yield Subject(asked, policy, self.bindings(asked, policy, model))
+            yield Subject(asked, policy, self.bindings(asked, policy, model), self._panel.learned)
 
     def bindings(self, asked: Upstream, policy: Policy, model: str) -> Bindings:
         """Name everything that a certificate for ``model`` under ``policy`` depends on, the prompts aside."""

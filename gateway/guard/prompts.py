@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from gateway.errors import InvalidInput
 from gateway.upstream.protocol import ChatRequest, Message
 
-__all__ = ["Prompt", "PromptSet", "read_prompts"]
+__all__ = ["Prompt", "PromptSet", "prompt_line", "read_prompts"]
 
 
 _NOT_PARAMETERS = frozenset({"messages", "model", "n", "stream", "stream_options"})
@@ -96,6 +97,21 @@ def read_prompts(path: Path) -> PromptSet:
     if not any(not prompt.benign for prompt in prompts.values()):
         raise InvalidInput(f"{path} holds no prompt that probes a forget topic; nothing can be calibrated on it")
     return PromptSet(tuple(prompts.values()), hashlib.sha256(raw).hexdigest()[:16])
+
+
+def prompt_line(prompt: Prompt) -> str:
+    """Encode a prompt as a line of the file, newline included, all that was left to a default said. Sensitive."""
+    said = {
+        "id": prompt.id,
+        "messages": list(prompt.messages),
+        **({"parameters": dict(prompt.parameters)} if prompt.parameters else {}),
+        **({} if prompt.forbidden is None else {"forbidden": list(prompt.forbidden)}),
+        **({"benign": True} if prompt.benign else {}),
+        **({} if prompt.topic is None else {"topic": prompt.topic}),
+        "unit": prompt.unit,
+        **({"groups": dict(prompt.groups)} if prompt.groups else {}),
+    }
+    return json.dumps(said, ensure_ascii=False) + "\n"
 
 
 def _prompt(line: str, where: str, default_id: str) -> Prompt:
