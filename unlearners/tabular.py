@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
+from accelerate import Accelerator
 
 from unlearners import runs
 from unlearners.certificate import UnlearningCertificate
@@ -17,6 +18,7 @@ from unlearners.langevin import unlearner as langevin
 from unlearners.langevin.choice import chosen_settings
 from unlearners.langevin.settings import LangevinSettings
 from unlearners.language.frozen_features import features_of_texts, read_labelled_texts, read_texts
+from unlearners.language.processes import Device, accelerator_for, accelerator_on, by_main
 from unlearners.losses import loss_for
 from unlearners.pcmu import unlearner as pcmu
 from unlearners.pcmu.settings import PcmuSettings
@@ -44,6 +46,7 @@ def train_tabular(
     settings: Mapping[str, runs.Value],
     seed: int | None = None,
     progress: Progress = silent,
+    device: Device = "auto",
     now: Clock = lambda: datetime.now(UTC),
 ) -> UnlearningCertificate:
     """Train a head on a file of rows, into the new directory ``out``.
@@ -54,22 +57,25 @@ def train_tabular(
     ``settings`` are those of ``LangevinSettings`` (see ``chosen_settings`` for what may be left out) or
     ``PcmuSettings``. ``out`` then holds ``state.npz`` (secret), ``weights.npz``, ``unlearning.json`` and
     ``recipe.json``. Raises ``Refused`` where the data violate an assumption, ``ValueError`` for files or settings
-    that are unusable.
+    that are unusable. Under ``accelerate launch`` the processes share the texts, and the main one trains.
     """
+    accelerator = accelerator_on(device)
     how: dict[str, runs.Value] = {
         "label": label,
         "id_column": id_column,
         "normalise": normalise,
         "backbone": None if backbone is None else str(backbone.absolute()),
         "public": None if public is None else str(public.absolute()),
+        "device": accelerator.device.type,
     }
-    rows = read_rows(data, how)
+    rows = read_rows(data, how, accelerator)
     chosen = _settings(method, rows, settings)
     recipe = runs.Recipe(method, dict(chosen.parameters()), how)
     if isinstance(chosen, LangevinSettings):
         made = partial(_langevin, rows, chosen, now)
-        return runs.train(made, out, recipe, seed=seed, progress=progress)
-    return runs.train(partial(_pcmu, rows, chosen, now), out, recipe, seed=seed, progress=progress)
+        return by_main(accelerator, partial(runs.train, made, out, recipe, seed=seed, progress=progress))
+    coded = partial(_pcmu, rows, chosen, now)
+    return by_main(accelerator, partial(runs.train, coded, out, recipe, seed=seed, progress=progress))
 
 
 def forget_rows(
@@ -80,6 +86,7 @@ def forget_rows(
     *,
     together: bool = True,
     progress: Progress = silent,
+    device: Device = "auto",
     now: Clock = lambda: datetime.now(UTC),
 ) -> UnlearningCertificate:
     """Forget rows, by their ids (positions where there are none), from the directory ``model`` into ``out``.
@@ -89,19 +96,25 @@ def forget_rows(
     that is not in the data, one forgotten already, or a budget that is spent.
     """
     recipe = runs.read_recipe(model)
-    rows = read_rows(data, recipe.data)
+    accelerator = (
+        accelerator_on(device) if recipe.data.get("backbone") is None else accelerator_for(recipe.data, device)
+    )
+    rows = read_rows(data, recipe.data, accelerator)
     whole = request_for_ids(rows, forget_ids)
     requests = [whole] if together else [ForgetRequest((row,)) for row in whole.rows]
     if recipe.method == "langevin":
         settings = runs.settings_of(LangevinSettings, recipe.settings)
         made = partial(_langevin, rows, settings, now)
-        return runs.forget(made, model, out, requests, recipe, progress=progress)
-    coded = runs.settings_of(PcmuSettings, recipe.settings)
-    return runs.forget(partial(_pcmu, rows, coded, now), model, out, requests, recipe, progress=progress)
+        return by_main(accelerator, partial(runs.forget, made, model, out, requests, recipe, progress=progress))
+    coded = partial(_pcmu, rows, runs.settings_of(PcmuSettings, recipe.settings), now)
+    return by_main(accelerator, partial(runs.forget, coded, model, out, requests, recipe, progress=progress))
 
 
-def read_rows(data: Path, how: Mapping[str, runs.Value]) -> Dataset:
-    """Read rows by the file's ending; ``how`` is that of a recipe (see ``train_tabular``)."""
+def read_rows(data: Path, how: Mapping[str, runs.Value], accelerator: Accelerator | None = None) -> Dataset:
+    """Read rows by the file's ending; ``how`` is that of a recipe (see ``train_tabular``).
+
+    Texts become features on the device of ``accelerator`` (None: the CPU), whose processes share them.
+    """
     id_column, backbone, public = (how.get(name) for name in ("id_column", "backbone", "public"))
     match data.suffix:
         case ".csv":
@@ -112,7 +125,8 @@ def read_rows(data: Path, how: Mapping[str, runs.Value]) -> Dataset:
             if backbone is None:
                 raise ValueError(f"{data} holds texts: name the backbone whose features they are given")
             texts = () if public is None else read_texts(Path(str(public)))
-            return features_of_texts(Path(str(backbone)), read_labelled_texts(data), public=texts)
+            named = read_labelled_texts(data)
+            return features_of_texts(Path(str(backbone)), named, public=texts, accelerator=accelerator)
         case other:
             raise ValueError(f"cannot read {data}: {other or 'no ending'!r} is none of .csv, .npz and .jsonl")
     return rows.with_unit_rows() if how["normalise"] else rows

@@ -120,6 +120,7 @@ def _seen(data: Path, reading: Mapping[str, Value], key: str) -> DataSeen:
         from unlearners.language.checkpoint import load_language_model
         from unlearners.language.head import bags_of, load_headed, read_units
         from unlearners.language.lora import LoraTask
+        from unlearners.language.processes import accelerator_for
         from unlearners.tabular import read_rows
     rows: Units
     if "targets" in reading:
@@ -127,9 +128,11 @@ def _seen(data: Path, reading: Mapping[str, Value], key: str) -> DataSeen:
         model = load_language_model(Path(str(reading["backbone"])))
         rows = LoraTask(model, read_units(data), targets=targets).data
     elif "fingerprint" in reading:
-        rows = bags_of(load_headed(Path(str(reading["backbone"]))), read_units(data))
+        accelerator = accelerator_for(reading)
+        headed = load_headed(Path(str(reading["backbone"])), accelerator.device)
+        rows = bags_of(headed, read_units(data), accelerator=accelerator)
     else:
-        rows = read_rows(data, reading)
+        rows = read_rows(data, reading, accelerator_for(reading) if reading.get("backbone") else None)
     with suppress(ValueError):  # rows that were never taken: not those of any certificate
         rows = rows.bounded()
     return DataSeen(keyed_digest(key, rows.sha256), rows.rows, rows.width)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from gateway.cli.failures import needing_extra
-from gateway.cli.unlearning import Out, SetOption, secrecy, settings_given, tell_result, working
+from gateway.cli.unlearning import DeviceOption, Out, SetOption, secrecy, settings_given, tell_result, working
 from gateway.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def train(
     ] = False,
     seed: Seed = None,
     settings: SetOption = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Train on all rows; `lethe unlearn` with the same method forgets some of them later."""
     method = cast("Method", context.info_name)
@@ -62,7 +63,7 @@ def train(
         if head:
             _check_head_alone(label, id_column, normalise, public)
             certificate = train_head(
-                method, _named(backbone), data, out, settings=given, seed=seed, progress=progress
+                method, _named(backbone), data, out, settings=given, seed=seed, progress=progress, device=device
             )
         else:
             certificate = train_tabular(
@@ -77,6 +78,7 @@ def train(
                 settings=given,
                 seed=seed,
                 progress=progress,
+                device=device,
             )
     tell_result(certificate, out, _next(method, out, data), *secrecy(out, head))
 
@@ -104,6 +106,7 @@ def train_low_rank(
     clip: Annotated[float, typer.Option(help="Longest gradient of a unit.")] = 1.0,
     seed: Seed = None,
     settings: SetOption = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Train low-rank updates of a chat model on all units; they are merged into the checkpoint to serve."""
     with working(INTERRUPTED) as progress:
@@ -120,6 +123,7 @@ def train_low_rank(
             clip=clip,
             seed=seed,
             progress=progress,
+            device=device,
         )
     tell_result(certificate, out, _next("pcmu-lora", out, data), *secrecy(out, chat_model=True))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from gateway.cli.failures import needing_extra
 from gateway.cli.unlearning import (
+    DeviceOption,
     Out,
     SetOption,
     is_chat_model,
@@ -49,6 +50,7 @@ def forget_rows_command(
     backbone: Annotated[
         Path | None, typer.Option(help="Where the public chat model lies now, if it was moved.")
     ] = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Forget rows under the certificate of their training. The model given stays as it is."""
     with working(INTERRUPTED) as progress:
@@ -64,15 +66,17 @@ def forget_rows_command(
         if recipe.method == "pcmu-lora":
             if one_by_one:
                 raise InvalidInput("--one-by-one does not apply to pcmu-lora: its budget counts units")
-            certificate = forget_units_of_lora(model, data, ids, out, backbone=backbone, progress=progress)
+            certificate = forget_units_of_lora(
+                model, data, ids, out, backbone=backbone, progress=progress, device=device
+            )
         elif is_chat_model(recipe):
             certificate = forget_units(
-                model, data, ids, out, backbone=backbone, together=together, progress=progress
+                model, data, ids, out, backbone=backbone, together=together, progress=progress, device=device
             )
         elif backbone is not None:
             raise InvalidInput(f"--backbone is for what was trained on a chat model; {model} was not")
         else:
-            certificate = forget_rows(model, data, ids, out, together=together, progress=progress)
+            certificate = forget_rows(model, data, ids, out, together=together, progress=progress, device=device)
     tell_result(
         certificate,
         out,
@@ -89,7 +93,7 @@ def forget_dialogues_command(
     out: Out,
     seed: Annotated[int, typer.Option(help="The same seed gives the same weights.")] = 0,
     settings: SetOption = None,
-    device: Annotated[Literal["auto", "cpu"], typer.Option(help="auto takes a GPU where there is one.")] = "auto",
+    device: DeviceOption = "auto",
 ) -> None:
     """Forget dialogues by a heuristic: nothing is promised. The model given stays as it is."""
     with working(INTERRUPTED) as progress:

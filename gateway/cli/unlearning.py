@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
@@ -20,6 +21,7 @@ from unlearners.fields import field, object_in
 from unlearners.runs import Recipe
 
 __all__ = [
+    "DeviceOption",
     "Out",
     "SetOption",
     "Value",
@@ -40,6 +42,7 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method; may be repeated."),
 ]
+DeviceOption = Annotated[Literal["auto", "cpu"], typer.Option(help="auto takes a GPU where there is one.")]
 Out = Annotated[Path, typer.Option(help="The new directory; nothing that exists is written over.")]
 
 
@@ -84,8 +87,18 @@ def _id_in(path: Path, number: int, line: str) -> str:
 
 @contextmanager
 def working(pending: str) -> Iterator[Progress]:
-    """Draw bars inside the block; bad input there is one line, and Ctrl-C says that the work is ``pending``."""
-    with reporting_failures(), telling_of_interruption(pending), refusing_bad_input(), phase_bars() as bars:
+    """Draw bars inside the block; bad input there is one line, and Ctrl-C says that the work is ``pending``.
+
+    Of the processes that `accelerate launch` starts on a machine, the first alone says it.
+    """
+    first = os.environ.get("LOCAL_RANK", "0") == "0"
+    with (
+        nullcontext() if first else redirect_stderr(io.StringIO()),
+        reporting_failures(),
+        telling_of_interruption(pending),
+        refusing_bad_input(),
+        phase_bars() as bars,
+    ):
         yield _noticing_continuation(bars) if _is_first_process() else _silent
 
 

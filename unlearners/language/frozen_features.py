@@ -12,11 +12,13 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from numpy.typing import NDArray
 from transformers import AutoModel, AutoTokenizer
 
 from unlearners.data import Dataset
 from unlearners.fields import field, object_in, optional
+from unlearners.language.hidden_states import hidden_states
 
 __all__ = [
     "LabelledTexts",
@@ -96,15 +98,25 @@ def _read(path: Path, decode: Callable[[dict[str, object]], RowT]) -> list[RowT]
 
 
 def features_of_texts(
-    backbone: Path, rows: LabelledTexts, *, public: Sequence[str] = (), most_tokens: int = 512
+    backbone: Path,
+    rows: LabelledTexts,
+    *,
+    public: Sequence[str] = (),
+    most_tokens: int = 512,
+    accelerator: Accelerator | None = None,
 ) -> Dataset:
-    """Encode the texts with a Hugging Face checkpoint on disk, as rows of norm 1, whitened by public texts."""
+    """Encode the texts with a Hugging Face checkpoint on disk, as rows of norm 1, whitened by public texts.
+
+    On the device of ``accelerator`` (None: the CPU), whose processes share the texts and all get all.
+    """
     tokenizer = AutoTokenizer.from_pretrained(backbone, local_files_only=True)
     model = AutoModel.from_pretrained(backbone, local_files_only=True)
+    if accelerator is not None:
+        model = model.to(accelerator.device)
 
     def encoded(texts: Sequence[str]) -> NDArray[np.float64]:
         tokens = [tokenizer(text, truncation=True, max_length=most_tokens)["input_ids"] for text in texts]
-        return mean_hidden_states(model, tokens)
+        return mean_hidden_states(model, tokens, accelerator=accelerator)
 
     values, numbered = np.unique(rows.labels, return_inverse=True)
     features = encoded(rows.texts)
@@ -115,19 +127,19 @@ def features_of_texts(
     ).with_unit_rows()
 
 
-def mean_hidden_states(model: torch.nn.Module, tokens: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+def mean_hidden_states(
+    model: torch.nn.Module,
+    tokens: Sequence[Sequence[int]],
+    *,
+    accelerator: Accelerator | None = None,
+    batch: int | None = None,
+) -> NDArray[np.float64]:
     """Return the mean over a text's tokens of the last hidden states, shape (texts, width).
 
-    One text at a time, without padding: a row depends on its own text alone. Raises ``ValueError`` for a text
-    without tokens.
+    A row depends on its own text alone; see ``hidden_states`` for the rest.
     """
-    model.eval()
-    found = []
-    device = next(model.parameters()).device
-    with torch.inference_mode():
-        for number, ids in enumerate(tokens):
-            if not ids:
-                raise ValueError(f"text {number} has no tokens")
-            hidden = model(input_ids=torch.tensor([list(ids)], device=device)).last_hidden_state
-            found.append(hidden[0].float().mean(dim=0).double().cpu().numpy())
-    return np.stack(found)
+
+    def mean(place: int, states: torch.Tensor) -> torch.Tensor:
+        return states.float().mean(dim=0)
+
+    return np.stack(hidden_states(model, tokens, mean, accelerator=accelerator, batch=batch))

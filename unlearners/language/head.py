@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
@@ -21,7 +22,8 @@ from unlearners.bags import Bags
 from unlearners.fields import object_in, optional
 from unlearners.language.checkpoint import LanguageModel, load_language_model
 from unlearners.language.dialogues import Dialogue, read_dialogues
-from unlearners.language.encoding import Encoded, encode_dialogue
+from unlearners.language.encoding import encode_dialogue
+from unlearners.language.hidden_states import hidden_states
 from unlearners.protocol import Progress, Refused, silent
 
 __all__ = ["Headed", "OfUnit", "bags_of", "load_headed", "read_units", "with_head"]
@@ -47,12 +49,12 @@ class OfUnit:
     dialogue: Dialogue
 
 
-def load_headed(backbone: Path) -> Headed:
+def load_headed(backbone: Path, device: torch.device | str = "cpu") -> Headed:
     """Load a checkpoint and move its final norm's weights into a head of its own: the same logits as before.
 
     Raises ``Refused`` for a model that is not built so (a final RMS norm, then a linear head without bias).
     """
-    language = load_language_model(backbone)
+    language = load_language_model(backbone, device)
     old = language.model
     norm, head = getattr(_base(old), "norm", None), _head(old)
     if norm is None or type(head) is not torch.nn.Linear or getattr(head, "bias", None) is not None:
@@ -78,35 +80,37 @@ def read_units(path: Path) -> tuple[OfUnit, ...]:
     return tuple(OfUnit(one.id if unit is None else unit, one) for unit, one in zip(named, dialogues, strict=True))
 
 
-def bags_of(headed: Headed, rows: Sequence[OfUnit], progress: Progress = silent) -> Bags:
+def bags_of(
+    headed: Headed,
+    rows: Sequence[OfUnit],
+    progress: Progress = silent,
+    *,
+    accelerator: Accelerator | None = None,
+    batch: int | None = None,
+) -> Bags:
     """Return the features that predict each token of the answers, by unit, in the order of first appearance.
 
-    One dialogue at a time, without padding: a unit depends on its own dialogues alone. Raises ``ValueError`` for
-    a dialogue that the model cannot take, and ``Refused`` where there is none.
+    On the model's device; the processes of ``accelerator`` share the dialogues, and all get all. A unit depends on
+    its own dialogues alone (see ``hidden_states``). Raises ``ValueError`` for a dialogue that the model cannot
+    take, and ``Refused`` where there is none.
     """
     if not rows:
         raise Refused("there is at least one dialogue", "the data have none")
     ids = tuple(dict.fromkeys(row.unit for row in rows))
     numbers = {name: number for number, name in enumerate(ids)}
-    features: list[NDArray[np.float64]] = []
-    labels: list[int] = []
-    units: list[int] = []
-    for done, row in enumerate(rows, start=1):
-        encoded = encode_dialogue(headed.language.tokenizer, row.dialogue, headed.language.context)
-        features.append(_before_answer(headed.language.model, encoded))
-        labels += encoded.answer
-        units += [numbers[row.unit]] * len(encoded.answer)
-        progress("features", done, len(rows))
-    vocabulary = len(headed.public)
-    return Bags(np.concatenate(features), np.array(labels), np.array(units), vocabulary, ids)
+    language = headed.language
+    encoded = [encode_dialogue(language.tokenizer, row.dialogue, language.context) for row in rows]
 
+    def before_answer(place: int, states: torch.Tensor) -> torch.Tensor:
+        return states[-len(encoded[place].answer) :]
 
-def _before_answer(model: PreTrainedModel, encoded: Encoded) -> NDArray[np.float64]:
-    with torch.inference_mode():
-        ids = torch.tensor([encoded.ids[:-1]], device=model.device)
-        hidden = _base(model)(input_ids=ids, use_cache=False).last_hidden_state[0]
-    wanted: NDArray[np.float64] = hidden[-len(encoded.answer) :].double().cpu().numpy()
-    return wanted
+    asked = [one.ids[:-1] for one in encoded]
+    features = hidden_states(
+        _base(language.model), asked, before_answer, accelerator=accelerator, batch=batch, progress=progress
+    )
+    labels = [token for one in encoded for token in one.answer]
+    units = [numbers[row.unit] for row, one in zip(rows, encoded, strict=True) for _ in one.answer]
+    return Bags(np.concatenate(features), np.array(labels), np.array(units), len(headed.public), ids)
 
 
 def _untied(old: PreTrainedModel, head: torch.Tensor) -> PreTrainedModel:

@@ -17,6 +17,7 @@ from unlearners.langevin.choice import chosen_settings
 from unlearners.langevin.settings import LangevinSettings
 from unlearners.language.checkpoint import fingerprint_of, save_language_model
 from unlearners.language.head import Headed, bags_of, load_headed, read_units, with_head
+from unlearners.language.processes import Device, accelerator_for, accelerator_on, by_main
 from unlearners.losses import Multinomial
 from unlearners.pcmu import unlearner as pcmu
 from unlearners.pcmu.bag_task import BagTask
@@ -43,27 +44,32 @@ def train_head(
     settings: Mapping[str, runs.Value],
     seed: int | None = None,
     progress: Progress = silent,
+    device: Device = "auto",
     now: Clock = lambda: datetime.now(UTC),
 ) -> UnlearningCertificate:
     """Train the head of the chat model ``backbone`` on dialogues (JSON Lines, each may name its ``unit``).
 
     The new directory ``out`` holds ``model`` (a checkpoint with its certificate, to be served), ``state.npz``
     (secret), ``unlearning.json`` and ``recipe.json``. ``settings`` as for ``train_tabular``; for "langevin"
-    batches are of 8 units, m = 0.002, R = 300 and 20 epochs where they are left out. Raises ``Refused`` where an
+    batches are of 8 units, m = 0.002, R = 300 and 20 epochs where they are left out. Under ``accelerate launch``
+    the processes share the dialogues, and the main one trains. Raises ``Refused`` where an
     assumption is violated, ``ValueError`` for files or settings that are unusable.
     """
-    headed = load_headed(backbone)
-    bags = bags_of(headed, read_units(data), progress)
+    accelerator = accelerator_on(device)
+    headed = load_headed(backbone, accelerator.device)
+    bags = bags_of(headed, read_units(data), progress, accelerator=accelerator)
     where: dict[str, runs.Value] = {
         "backbone": str(backbone.absolute()),
         "fingerprint": fingerprint_of(backbone),
+        "device": accelerator.device.type,
     }
     chosen = _settings(method, bags, settings)
     recipe = runs.Recipe(method, dict(chosen.parameters()), where)
     if isinstance(chosen, LangevinSettings):
         made = partial(_langevin, headed, bags, chosen, now)
-        return runs.train(made, out, recipe, seed=seed, progress=progress)
-    return runs.train(partial(_pcmu, headed, bags, chosen, now), out, recipe, seed=seed, progress=progress)
+        return by_main(accelerator, partial(runs.train, made, out, recipe, seed=seed, progress=progress))
+    coded = partial(_pcmu, headed, bags, chosen, now)
+    return by_main(accelerator, partial(runs.train, coded, out, recipe, seed=seed, progress=progress))
 
 
 def forget_units(
@@ -75,6 +81,7 @@ def forget_units(
     backbone: Path | None = None,
     together: bool = True,
     progress: Progress = silent,
+    device: Device = "auto",
     now: Clock = lambda: datetime.now(UTC),
 ) -> UnlearningCertificate:
     """Forget units from the run's directory ``model`` (as ``train_head`` made it) into ``out``.
@@ -86,16 +93,17 @@ def forget_units(
     recipe = runs.read_recipe(model)
     if recipe.method not in get_args(HeadMethod):
         raise ValueError(f"{model} was made by {recipe.method!r}; it is not a head")
-    headed = load_headed(same_backbone(recipe, backbone))
-    bags = bags_of(headed, read_units(data), progress)
+    accelerator = accelerator_for(recipe.data, device)
+    headed = load_headed(same_backbone(recipe, backbone), accelerator.device)
+    bags = bags_of(headed, read_units(data), progress, accelerator=accelerator)
     whole = request_for_ids(bags, units)
     requests = [whole] if together else [ForgetRequest((row,)) for row in whole.rows]
     if recipe.method == "langevin":
         settings = runs.settings_of(LangevinSettings, recipe.settings)
         made = partial(_langevin, headed, bags, settings, now)
-        return runs.forget(made, model, out, requests, recipe, progress=progress)
-    coded = runs.settings_of(PcmuSettings, recipe.settings)
-    return runs.forget(partial(_pcmu, headed, bags, coded, now), model, out, requests, recipe, progress=progress)
+        return by_main(accelerator, partial(runs.forget, made, model, out, requests, recipe, progress=progress))
+    coded = partial(_pcmu, headed, bags, runs.settings_of(PcmuSettings, recipe.settings), now)
+    return by_main(accelerator, partial(runs.forget, coded, model, out, requests, recipe, progress=progress))
 
 
 def same_backbone(recipe: runs.Recipe, given: Path | None) -> Path:

@@ -14,6 +14,7 @@ from unlearners.language.checkpoint import fingerprint_of, load_language_model, 
 from unlearners.language.head import read_units
 from unlearners.language.head_run import same_backbone
 from unlearners.language.lora import LoraTask
+from unlearners.language.processes import Device, accelerator_on, by_main
 from unlearners.pcmu import unlearner as pcmu
 from unlearners.pcmu.settings import PcmuSettings
 from unlearners.protocol import ForgetRequest, Progress, silent
@@ -35,6 +36,7 @@ def train_lora(
     clip: float = 1.0,
     seed: int | None = None,
     progress: Progress = silent,
+    device: Device = "auto",
     now: Clock = lambda: datetime.now(UTC),
 ) -> UnlearningCertificate:
     """Train low-rank updates of ``backbone`` by PCMU on dialogues by ``unit``; ``out`` as ``train_head``'s.
@@ -42,6 +44,7 @@ def train_lora(
     ``settings`` are those of ``PcmuSettings``; ``model`` in ``out`` has the updates merged into its weights.
     Raises ``Refused`` for fewer than two units, ``ValueError`` for files or settings that are unusable.
     """
+    accelerator = accelerator_on(device)
     how: dict[str, runs.Value] = {
         "backbone": str(backbone.absolute()),
         "fingerprint": fingerprint_of(backbone),
@@ -52,7 +55,8 @@ def train_lora(
     task = _task(backbone, data, how)
     chosen = runs.settings_of(PcmuSettings, settings, delta=1 / task.data.rows)
     recipe = runs.Recipe("pcmu-lora", dict(chosen.parameters()), how)
-    return runs.train(partial(_kept, task, chosen, now), out, recipe, seed=seed, progress=progress)
+    kept = partial(_kept, task, chosen, now)
+    return by_main(accelerator, partial(runs.train, kept, out, recipe, seed=seed, progress=progress))
 
 
 def forget_units_of_lora(
@@ -63,6 +67,7 @@ def forget_units_of_lora(
     *,
     backbone: Path | None = None,
     progress: Progress = silent,
+    device: Device = "auto",
     now: Clock = lambda: datetime.now(UTC),
 ) -> UnlearningCertificate:
     """Forget units from what ``train_lora`` made; arguments and errors as of ``forget_units``."""
@@ -72,7 +77,9 @@ def forget_units_of_lora(
     task = _task(same_backbone(recipe, backbone), data, recipe.data)
     settings = runs.settings_of(PcmuSettings, recipe.settings)
     requests: list[ForgetRequest] = [request_for_ids(task.data, units)]
-    return runs.forget(partial(_kept, task, settings, now), model, out, requests, recipe, progress=progress)
+    kept = partial(_kept, task, settings, now)
+    work = partial(runs.forget, kept, model, out, requests, recipe, progress=progress)
+    return by_main(accelerator_on(device), work)
 
 
 def _task(backbone: Path, data: Path, how: Mapping[str, runs.Value]) -> LoraTask:

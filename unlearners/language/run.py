@@ -8,9 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypeAlias
-
-from accelerate import Accelerator
 
 from unlearners.certificate import DataSeen, Served, UnlearningCertificate, Unlimited, keyed_digest, sealed
 from unlearners.language.checkpoint import (
@@ -22,6 +19,7 @@ from unlearners.language.checkpoint import (
 from unlearners.language.dialogues import Dialogue, digest_of, read_dialogues
 from unlearners.language.methods import Outcome, Prepared, Work, forget_in_memory, prepare
 from unlearners.language.pending import Pending, pending_request, working_directory
+from unlearners.language.processes import Device, accelerator_on
 from unlearners.language.settings import (
     FineTuning,
     GradDiffSettings,
@@ -36,10 +34,7 @@ from unlearners.promise import NothingPromised
 from unlearners.protocol import Progress, Refused, silent
 from unlearners.workplace import cleared, locked, work_beside
 
-__all__ = ["METHODS", "Device", "default_settings", "forget_dialogues", "pending_request"]
-
-Device: TypeAlias = Literal["auto", "cpu"]
-"""``auto`` takes the accelerator that there is, else the CPU."""
+__all__ = ["METHODS", "default_settings", "forget_dialogues", "pending_request"]
 
 DEFAULTS: Mapping[str, FineTuning] = {
     "graddiff": GradDiffSettings(),
@@ -89,7 +84,7 @@ def forget_dialogues(
     request = Pending(method, fingerprint_of(model), digest_of(gone), digest_of(kept), chosen.parameters(), seed)
     if out.exists():
         return _finished(out, request)
-    accelerator = Accelerator(cpu=device == "cpu")
+    accelerator = accelerator_on(device)
     language = load_language_model(model, accelerator.device)
     prepared = prepare(language, chosen, gone, kept, seed, accelerator)
     told = progress if accelerator.is_main_process else silent

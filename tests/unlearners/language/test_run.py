@@ -3,15 +3,13 @@
 import json
 import os
 import signal
-import socket
-import traceback
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 
+from tests.unlearners.language.children import in_children, two_ranks
 from unlearners.certificate import Served
 from unlearners.explanation import explain
 from unlearners.language.checkpoint import fingerprint_of, load_language_model, read_certificate
@@ -215,26 +213,6 @@ def test_every_method_has_settings_and_the_files_are_as_read(files):
     assert (2, 8) == tuple(len(read_dialogues(path)) for path in files)
 
 
-def in_children(work, environments):
-    """Run the work in a forked process for each environment; return how each ended, as ``os.waitpid`` says."""
-    children = []
-    for environment in environments:
-        child = os.fork()
-        if child == 0:
-            signal.alarm(120)  # a child that hangs ends, and fails the test
-            torch.set_num_threads(1)
-            os.environ.update(environment)
-            AcceleratorState._reset_state(reset_partial_state=True)
-            try:
-                work()
-            except BaseException:
-                traceback.print_exc()
-                os._exit(1)
-            os._exit(0)
-        children.append(child)
-    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-
-
 def test_a_killed_process_leaves_the_request_pending_and_another_finishes_it(checkpoint, files, tmp_path):
     """kill -9 between two records: nothing half-written, and the same bits in the end."""
     out = tmp_path / "out"
@@ -252,16 +230,10 @@ def test_a_killed_process_leaves_the_request_pending_and_another_finishes_it(che
     assert fingerprint_of(tmp_path / "whole") == fingerprint_of(out)
 
 
-@pytest.mark.parametrize("method", ["npo", "impair-repair"])
+@pytest.mark.parametrize("method", METHODS)
 def test_two_processes_reach_what_one_does(method, checkpoint, files, tmp_path):
     """Each batch is shared, as under ``accelerate launch``: weights agree within 1e-4, gradients count once."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "true"}
-    world |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    ranks = [{**world, "RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
-    ended = in_children(lambda: forgotten(method, checkpoint, files, tmp_path / "two"), ranks)
+    ended = in_children(lambda: forgotten(method, checkpoint, files, tmp_path / "two"), two_ranks())
     assert [0, 0] == ended
     one = forgotten(method, checkpoint, files, tmp_path / "one")
     two = read_certificate(tmp_path / "two")
