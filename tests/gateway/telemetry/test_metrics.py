@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -42,6 +43,17 @@ def test_an_exception_is_counted_and_goes_on(error, outcome):
     assert 1 == value(metrics, "lethe_answers_total", outcome=outcome)
     assert None is value(metrics, "lethe_answers_total", outcome="released")
     assert b"secret" not in metrics.exposition()
+
+
+@pytest.mark.parametrize("error", [ValueError, asyncio.CancelledError])
+def test_requests_in_progress_are_counted_while_they_are(error):
+    """What a cluster scales by comes back to nothing, however a request ends; calls of the model do not count."""
+    metrics = Metrics()
+    seen = []
+    with suppress(error), metrics.span("answer"), metrics.span("answer"), metrics.span("generate"):
+        seen.append(value(metrics, "lethe_answers_in_progress"))
+        raise error
+    assert [2, 0] == [*seen, value(metrics, "lethe_answers_in_progress")]
 
 
 def test_calls_of_the_model_and_verdicts_have_their_own_times():
