@@ -113,7 +113,15 @@ def test_docker_reads_both_variants(command, profile):
     if "compose" not in command("docker", "--help").stdout:
         pytest.skip("this Docker has no compose plugin")
     given = dict.fromkeys(re.findall(r"^(\w+)=$", (COMPOSE / "example.env").read_text(), re.M), "a-secret")
-    words = ("compose", "--project-directory", COMPOSE, "--env-file", COMPOSE / "example.env", "--profile", profile)
+    words = (
+        "compose",
+        "--project-directory",
+        COMPOSE,
+        "--env-file",
+        COMPOSE / "example.env",
+        "--profile",
+        profile,
+    )
     done = command("docker", *words, "config", env=given)
     assert (0, "") == (done.returncode, done.stderr)
 
