@@ -36,6 +36,7 @@ from gateway.http.problems import install_problem_handlers
 from gateway.http.visits import Visits, admit, present_visit
 from gateway.limits import Meters
 from gateway.logs import Report, keep_silent
+from gateway.monitoring import monitoring
 from gateway.opening import Backends, open_upstream
 from gateway.panel import open_panel
 from gateway.policies import Exceptions, Policies
@@ -101,7 +102,12 @@ async def open_gateway(
         if settings.audit_file is not None:
             chance = SystemRandom().random  # who could guess which answers are drawn could lie in the others
             audits = stack.enter_context(keeping_audits(settings.audit_file, drift, chance=chance, report=report))
-        yield Gateway(settings, routing, store, policies, guard, plan, report, metrics, trace, drift, audits)
+        monitored = await stack.enter_async_context(
+            monitoring(metrics, report, most_chars=settings.max_prompt_chars)
+        )
+        yield Gateway(
+            settings, routing, store, policies, guard, plan, report, metrics, trace, drift, audits, monitored
+        )
 
 
 def _reactions(settings: Settings) -> Reactions:
@@ -161,6 +167,7 @@ def create_app(parts: Gateway) -> FastAPI:
         admin_router(
             parts.store,
             admin_key=_secret(settings.admin_key),
+            settings=settings,
             certificate_states=parts.certificate_states,
             problems=parts.upstream.problems,
             revision=lambda: parts.policies.revision,

@@ -4,7 +4,8 @@
 
     LetheError
     ├── InvalidInput             400  the request, file or setting is wrong; the message says where
-    │   └── UnknownModel         404
+    │   ├── UnknownModel         404
+    │   └── Inapplicable         422  well formed, but the gateway as it is could not follow it
     ├── Unauthenticated          401
     ├── Forbidden                403
     ├── NotFound                 404
@@ -29,6 +30,7 @@ from typing import ClassVar, Literal, TypeAlias
 __all__ = [
     "Conflict",
     "Forbidden",
+    "Inapplicable",
     "InvalidInput",
     "LetheError",
     "NotFound",
@@ -72,6 +74,13 @@ class UnknownModel(InvalidInput):
 
     status = 404
     code = "model_not_found"
+
+
+class Inapplicable(InvalidInput):
+    """A change that cannot be applied as the gateway is configured; nothing was changed."""
+
+    status = 422
+    code = "cannot_apply"
 
 
 class Unauthenticated(LetheError):

@@ -56,6 +56,7 @@ class _Builder:
             screened=self._named(screened),
             doubted=self._named(wanted.doubted_verifiers),
             doubt=wanted.doubt,
+            monitored=self._named(wanted.monitored_verifiers),
             learned=self._learned(),
             key=self._key(),
         )

@@ -16,7 +16,8 @@ from gateway.drift.monitoring import Drift
 from gateway.errors import InvalidInput, UpstreamUnreachable
 from gateway.guard.policy import NONE_ACTIVE, Bounded, Closed, Open, Panel, Policy, ReleaseRule, decide_rule
 from gateway.guard.trajectory import LoopPlan
-from gateway.store.records import Place, PolicyRecord
+from gateway.guard.watching import Watching, watching
+from gateway.store.records import Mode, Place, PolicyRecord
 from gateway.store.store import Store
 from gateway.upstream.protocol import Upstream
 from gateway.upstream.routing import Fleet, Routing, Wanted, generator_fingerprint
@@ -40,13 +41,14 @@ class Exceptions:
 class Served:
     """All that one request needs: who answers it, what is forgotten, and what has to hold for an answer.
 
-    ``certificate`` is the one that applies, if one does.
+    ``certificate`` is the one that applies, if one does. ``watching`` is what is monitored beside.
     """
 
     upstream: Upstream
     policy: Policy
     rule: ReleaseRule
     certificate: Certificate | None = None
+    watching: Watching | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,17 @@ class InForce:
     """One revision of the store over one fleet of models, and what was worked out from them so far.
 
     ``prepared`` are policies by the ids of their indexed topics: certificates of other topics need others.
+    ``panel`` are the verifiers in their modes; ``shut`` says why nothing may go out whatever is certified, where
+    that is so.
     """
 
     record: PolicyRecord
     certificates: tuple[Certificate, ...]
-    unreadable: str | None
+    shut: str | None
     keys: KeyRing
     fleet: Fleet
+    panel: Panel
+    watching: Watching | None
     prepared: dict[frozenset[str], Policy]
     served: dict[str, Served] = field(default_factory=dict)
 
@@ -183,8 +189,11 @@ class Policies:
         in_force = await self._in_force()
         with self._routing.held(in_force.fleet) as fleet:
             record = in_force.record
+            panel, unusable = _under(self._panel, record.verifier_modes)
+            if unusable is not None:
+                raise InvalidInput(unusable)
             policy = await asyncio.to_thread(
-                Policy.prepare, record.revision, record.topics, self._panel, verify_timeout_s=None
+                Policy.prepare, record.revision, record.topics, panel, verify_timeout_s=None
             )
             if policy.sealed is not None:
                 raise InvalidInput(policy.sealed)
@@ -222,11 +231,16 @@ class Policies:
         certificates, unreadable = _certificates(record.certificates)
         if self._drift is not None:
             self._drift.follow(certificates)
+        panel, unusable = _under(self._panel, record.verifier_modes)
         prepared: dict[frozenset[str], Policy] = {}
-        if before is not None and before.record.topics == record.topics:
+        if before is not None and _judges_alike(before.record, record):
             prepared = {ids: replace(p, revision=record.revision) for ids, p in before.prepared.items()}
+            watched = before.watching
+        else:
+            watched = watching(record.topics, panel, verify_timeout_s=self._verify_timeout_s)
         keys = KeyRing(record.keys, self._api_key_digest)
-        return InForce(record, certificates, unreadable, keys, self._routing.fleet, prepared)
+        fleet = self._routing.fleet
+        return InForce(record, certificates, unreadable or unusable, keys, fleet, panel, watched, prepared)
 
     async def _served(self, in_force: InForce, model: str) -> Served:
         served = in_force.served.get(model)
@@ -240,12 +254,13 @@ class Policies:
         asked = in_force.fleet.serving(model)
         asked.fingerprint(model)  # raises for a model that there is not
         if not in_force.active:
-            return Served(asked, Policy(in_force.record.revision, {}, {}, None), Open())
+            policy = Policy(in_force.record.revision, {}, {}, None)
+            return Served(asked, policy, Open(), watching=in_force.watching)
         certificate, otherwise = self._certificate(in_force, asked, model)
         indexed = in_force.indexed(certificate)
         policy = replace(await self._prepared(in_force, indexed), routes=in_force.routes(model, indexed))
-        if in_force.unreadable is not None:
-            return Served(asked, policy, Closed(in_force.unreadable))
+        if in_force.shut is not None:
+            return Served(asked, policy, Closed(in_force.shut))
         rule = decide_rule(
             policy,
             certificate,
@@ -254,7 +269,7 @@ class Policies:
             strictest=self._exceptions.strictest_threshold,
             otherwise=otherwise,
         )
-        return Served(asked, policy, rule, certificate if isinstance(rule, Bounded) else None)
+        return Served(asked, policy, rule, certificate if isinstance(rule, Bounded) else None, in_force.watching)
 
     def _certificate(self, in_force: InForce, asked: Upstream, model: str) -> tuple[Certificate | None, str]:
         """Find the newest certificate that was made of this generator, or say why there is none.
@@ -284,7 +299,7 @@ class Policies:
                 Policy.prepare,
                 record.revision,
                 record.topics,
-                self._panel,
+                in_force.panel,
                 calibrated=indexed,
                 verify_timeout_s=self._verify_timeout_s,
             )
@@ -292,6 +307,18 @@ class Policies:
                 in_force.prepared.pop(next(iter(in_force.prepared)))
             in_force.prepared[indexed] = policy
             return policy
+
+
+def _under(panel: Panel, modes: Mapping[str, Mode]) -> tuple[Panel, str | None]:
+    """Give each verifier its mode; where nothing could judge then, the panel as it was, and why it is shut."""
+    try:
+        return panel.under(modes), None
+    except ValueError as error:
+        return panel, f"the verifiers' modes cannot be followed: {error}"
+
+
+def _judges_alike(before: PolicyRecord, now: PolicyRecord) -> bool:
+    return before.topics == now.topics and before.verifier_modes == now.verifier_modes
 
 
 def _certificates(bodies: tuple[Mapping[str, Any], ...]) -> tuple[tuple[Certificate, ...], str | None]:

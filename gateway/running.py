@@ -22,6 +22,7 @@ from gateway.http.admin import CertificateState
 from gateway.http.admin_verify import GivenExchange, Judged
 from gateway.http.problems import problem_body
 from gateway.logs import Report
+from gateway.monitoring import Monitoring
 from gateway.policies import Policies, Served
 from gateway.settings import Settings
 from gateway.store.records import Place
@@ -55,6 +56,7 @@ class Gateway:
     trace: Trace
     drift: Drift
     audits: AuditFile | None
+    monitoring: Monitoring
 
     async def ask(
         self, request: ChatRequest, client: Client = ANYONE, *, watched: bool = False, told: Told = _untold
@@ -72,6 +74,8 @@ class Gateway:
                 outcome = await self.guard.answer(served.upstream, request, served.policy, served.rule)
             note(**measurements(outcome))
             self._tell(outcome, served, client)
+            if isinstance(outcome, Released):
+                self.monitoring.offer(request, outcome.choices, served)
         if watched:
             self._watch(request, outcome, served.certificate)
         return outcome

@@ -95,6 +95,11 @@ class Settings(BaseSettings):
     doubted_verifiers: tuple[VerifierName, ...] = Field(
         (), description="Verifiers that judge only where the others' score lies in the band of doubt."
     )
+    monitored_verifiers: tuple[VerifierName, ...] = Field(
+        (),
+        description="Verifiers that judge answers after they have gone out, and only count what they would have "
+        "withheld. See docs/modes.md.",
+    )
     doubt: tuple[float, float] = Field(
         (0.05, 0.9), description="The band of doubt: from the first score up to below the second."
     )
@@ -206,6 +211,9 @@ class Settings(BaseSettings):
             raise ValueError("LETHE_FALLBACK_TEXT belongs to LETHE_FALLBACK=custom, and only to it")
         if twice := set(self.doubted_verifiers) & {*self.verifiers, *self.screened_verifiers}:
             raise ValueError(f"LETHE_DOUBTED_VERIFIERS: {', '.join(sorted(twice))} judges already")
+        judging = {*self.verifiers, *self.screened_verifiers, *self.doubted_verifiers}
+        if twice := set(self.monitored_verifiers) & judging:
+            raise ValueError(f"LETHE_MONITORED_VERIFIERS: {', '.join(sorted(twice))} judges already")
         if not 0 <= self.doubt[0] < self.doubt[1] <= 1:
             raise ValueError("LETHE_DOUBT is two numbers in [0, 1], the lower first, such as [0.05, 0.9]")
         return self

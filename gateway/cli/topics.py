@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -17,10 +17,11 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from gateway.cli.failures import reporting_failures
+from gateway.cli.modes import ModeName
 from gateway.cli.private_topics import hash_command, new_key_command, private_records
 from gateway.cli.stores import Database, with_store
 from gateway.errors import InvalidInput, NotFound
-from gateway.store.records import Fallback, ForgetTopic
+from gateway.store.records import Fallback, ForgetTopic, Mode
 from gateway.store.store import Store
 from gateway.store.wire import TopicBody, explain, field_path, topic_body
 from gateway.topics_file import dump_topics, load_topics
@@ -29,6 +30,8 @@ from verifiers.private.topic import PrivateTopic
 __all__ = ["app"]
 
 T = TypeVar("T")
+
+_STATES: Final[Mapping[Mode, str]] = {"enforce": "on", "monitor": "monitored", "off": "off"}
 
 app = typer.Typer(name="topics", help="What the model must seem never to have known.", no_args_is_help=True)
 app.command("new-key")(new_key_command)
@@ -122,14 +125,25 @@ def show(topic_id: TopicId, database: Database = None) -> None:
 @reporting_failures()
 def on(topic_id: TopicId, database: Database = None) -> None:
     """Begin to forget a topic, from the next request on."""
-    _switch(database, topic_id, active=True)
+    _switch(database, topic_id, "enforce")
 
 
 @app.command()
 @reporting_failures()
 def off(topic_id: TopicId, database: Database = None) -> None:
     """Cease to forget a topic, from the next request on."""
-    _switch(database, topic_id, active=False)
+    _switch(database, topic_id, "off")
+
+
+@app.command()
+@reporting_failures()
+def mode(
+    topic_id: TopicId,
+    mode: Annotated[ModeName, typer.Argument(help="What is done about it.")],
+    database: Database = None,
+) -> None:
+    """Set what is done about a topic: `monitor` only counts what forgetting it would do (see docs/modes.md)."""
+    _switch(database, topic_id, mode.wanted)
 
 
 @app.command()
@@ -146,9 +160,9 @@ def rm(
     typer.echo(f"removed {topic_id}\nrevision {revision}")
 
 
-def _switch(database: str | None, topic_id: str, *, active: bool) -> None:
-    revision = with_store(database, lambda store: _nearby(store, topic_id, store.set_active(topic_id, active)))
-    typer.echo(f"{topic_id} is {'on' if active else 'off'}\nrevision {revision}")
+def _switch(database: str | None, topic_id: str, mode: Mode) -> None:
+    revision = with_store(database, lambda store: _nearby(store, topic_id, store.set_mode(topic_id, mode)))
+    typer.echo(f"{topic_id} is {_STATES[mode]}\nrevision {revision}")
 
 
 async def _nearby(store: Store, topic_id: str, work: Awaitable[T]) -> T:
@@ -199,7 +213,7 @@ def _fallback(style: Style, text: str | None) -> object:
 
 
 def _state(topic: ForgetTopic) -> str:
-    return "on" if topic.active else "off"
+    return _STATES[topic.mode]
 
 
 def _table(topics: tuple[ForgetTopic, ...]) -> Table:
@@ -211,14 +225,18 @@ def _table(topics: tuple[ForgetTopic, ...]) -> Table:
         "facts",
         "protected",
         "fallback",
+        "in metrics",
         box=SIMPLE,
     )
     for record in topics:
         topic = record.topic
         if isinstance(topic, PrivateTopic):
-            table.add_row(topic.id, "(private)", _state(record), "", "", "", record.fallback.style)
+            table.add_row(
+                topic.id, "(private)", _state(record), "", "", "", record.fallback.style, record.metrics_id
+            )
             continue
         counts = (len(topic.aliases), len(topic.facts), len(topic.protected_texts))
         # Text, since a name may hold what rich takes for markup.
-        table.add_row(topic.id, Text(topic.name), _state(record), *map(str, counts), record.fallback.style)
+        told = (*map(str, counts), record.fallback.style, record.metrics_id)
+        table.add_row(topic.id, Text(topic.name), _state(record), *told)
     return table

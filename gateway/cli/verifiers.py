@@ -1,4 +1,4 @@
-"""`lethe verifiers train`: labelled trajectories in, a learned verifier out, and the prompts it never saw."""
+"""`lethe verifiers`: their modes; labelled trajectories into a learned one, and the prompts it never saw."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from calibration.trajectories import Recording
 from calibration.trajectory_file import apply_labels, read_trajectories
 from gateway.cli.failures import needing_extra, refusing_bad_input, reporting_failures
+from gateway.cli.modes import list_command, mode_command
 from gateway.cli.owned import write_owned
 from gateway.cli.stores import Database, with_store
 from gateway.errors import InvalidInput
@@ -25,12 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(name="verifiers", help="Train the learned verifier.", no_args_is_help=True)
-
-
-@app.callback()
-def verifiers() -> None:
-    """Train the learned verifier."""
+app = typer.Typer(name="verifiers", help="Which verifiers decide; train the learned one.", no_args_is_help=True)
+app.command("list")(list_command)
+app.command("mode")(mode_command)
 
 
 @app.command("train")

@@ -18,7 +18,7 @@ from calibration.release import Surrender
 from calibration.trajectories import Bindings
 from gateway.guard.private import opens, sealed, why_sealed
 from gateway.guard.screen import Screen
-from gateway.store.records import ForgetTopic
+from gateway.store.records import ForgetTopic, Mode
 from gateway.upstream.protocol import Upstream
 from verifiers.cascade import Cascade
 from verifiers.combine import Worst, about
@@ -90,7 +90,8 @@ class Panel:
     ``doubted`` ones are asked where the others' score lies in the band ``doubt`` (see ``verifiers.cascade``).
     With a ``learned`` model it makes one score of the cheap and the screened ones' where a topic is touched.
     ``key`` opens private topics; ``private`` judges every answer for them, beside any learned score.
-    Raises ``ValueError`` where the parts do not fit together.
+    ``monitored`` ones decide nothing: they judge answers that have gone out, those of ``monitored_screened``
+    only where a topic was touched. Raises ``ValueError`` where the parts do not fit together.
     """
 
     cheap: tuple[Verifier, ...]
@@ -100,6 +101,8 @@ class Panel:
     learned: LearnedModel | None = None
     key: PrivateKey | None = None
     private: Private | None = None
+    monitored: tuple[Verifier, ...] = ()
+    monitored_screened: tuple[Verifier, ...] = ()
 
     def __post_init__(self) -> None:
         _ = self.untouched, self.touched
@@ -121,6 +124,27 @@ class Panel:
     @property
     def _private(self) -> tuple[Verifier, ...]:
         return () if self.private is None else (self.private,)
+
+    def under(self, modes: Mapping[str, Mode]) -> Panel:
+        """Give each verifier the mode that was set for it by name; the others keep theirs.
+
+        Raises ``ValueError`` where nothing would judge, or one is to be enforced that is not here: fail closed.
+        """
+        known = {one.name for one in (*self.cheap, *self.screened, *self.doubted, *self.monitored)}
+        if missing := {name for name, mode in modes.items() if mode == "enforce"} - known:
+            raise ValueError(f"to be enforced, but not configured: {', '.join(sorted(missing))}")
+
+        def of(verifiers: tuple[Verifier, ...], mode: Mode, else_: Mode = "enforce") -> tuple[Verifier, ...]:
+            return tuple(one for one in verifiers if modes.get(one.name, else_) == mode)
+
+        return replace(
+            self,
+            cheap=(*of(self.cheap, "enforce"), *of(self.monitored, "enforce", "monitor")),
+            screened=of(self.screened, "enforce"),
+            doubted=of(self.doubted, "enforce"),
+            monitored=(*of(self.cheap, "monitor"), *of(self.monitored, "monitor", "monitor")),
+            monitored_screened=(*of(self.screened, "monitor"), *of(self.doubted, "monitor")),
+        )
 
     def looking_for(self, topics: Sequence[PrivateTopic]) -> Panel:
         """Add what judges these private topics. Raises ``WrongKey`` where the key does not open one."""

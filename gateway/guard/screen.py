@@ -12,7 +12,7 @@ from verifiers.combine import with_deadline
 from verifiers.private.index import PrivateIndex
 from verifiers.protocol import Exchange, Judge, Topic, Verdict
 
-__all__ = ["Screen"]
+__all__ = ["Screen", "bounded"]
 
 _LONG_CHARS: Final = 20_000
 """A text that takes verifiers some tens of milliseconds, for which other requests should not wait."""
@@ -40,8 +40,8 @@ class Screen:
         self._private = private
         self._sealed = sealed
         self._active = active
-        self._untouched = _bounded(untouched, verify_timeout_s)
-        self._touched = _bounded(touched, verify_timeout_s)
+        self._untouched = bounded(untouched, verify_timeout_s)
+        self._touched = bounded(touched, verify_timeout_s)
 
     async def touched(self, prompt: str) -> frozenset[str]:
         """Name the active topics that the conversation so far could be about."""
@@ -56,7 +56,7 @@ class Screen:
         return (self._mentions.topics_met(prompt) | private) & self._active | self._sealed
 
 
-def _bounded(judge: Judge, seconds: float | None) -> Judge:
+def bounded(judge: Judge, seconds: float | None) -> Judge:
     """Put the deadline around the thread, where it can end the waiting for a judge that never waits itself."""
     aside = _Aside(judge)
     return aside if seconds is None else with_deadline(aside, seconds)

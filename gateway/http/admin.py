@@ -13,7 +13,9 @@ from pydantic import BaseModel
 from gateway.http.admin_backends import backends_router
 from gateway.http.admin_keys import keys_router
 from gateway.http.admin_lock import locked
+from gateway.http.admin_verifiers import ModeBody, verifiers_router
 from gateway.http.health import Problems
+from gateway.settings import Settings
 from gateway.store.store import Store
 from gateway.store.wire import PrivateTopicBody, TopicBody, topic_body
 
@@ -77,6 +79,7 @@ def admin_router(
     store: Store,
     *,
     admin_key: str | None,
+    settings: Settings,
     certificate_states: CertificateStates = _unknown,
     problems: Problems = dict,
     revision: Revision = _no_revision,
@@ -86,6 +89,7 @@ def admin_router(
     router = APIRouter()
     router.include_router(_status_router(store, route_class, certificate_states, problems, revision))
     router.include_router(_topics_router(store, route_class))
+    router.include_router(verifiers_router(store, route_class, settings))
     router.include_router(backends_router(store, route_class, problems))
     router.include_router(keys_router(store, route_class))
     return router
@@ -151,6 +155,12 @@ def _topics_router(store: Store, route_class: type[APIRoute]) -> APIRouter:
         """Remove a topic, and return it as it was."""
         topic = topic_body(await store.topic(topic_id))
         return TopicWritten(topic=topic, revision=await store.remove(topic_id))
+
+    @router.put("/topics/{topic_id}/mode")
+    async def set_topic_mode(topic_id: str, body: ModeBody) -> TopicWritten:
+        """Forget a topic, only count what forgetting it would do, or neither, from the next request on."""
+        revision = await store.set_mode(topic_id, body.mode)
+        return TopicWritten(topic=topic_body(await store.topic(topic_id)), revision=revision)
 
     @router.post("/topics/{topic_id}/activate")
     async def activate_topic(topic_id: str) -> TopicWritten:

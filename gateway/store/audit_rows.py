@@ -15,7 +15,7 @@ from sqlalchemy import JSON, Boolean, ColumnElement, DateTime, Integer, Table, T
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.chain import BEFORE_ALL, Chained, canonical, chained
-from gateway.store.schema import audit, backends, certificates, client_keys, routes, topics
+from gateway.store.schema import audit, backends, certificates, client_keys, routes, topics, verifier_modes
 
 __all__ = ["KINDS", "Kind", "State", "Write", "append", "read_chain", "state"]
 
@@ -38,10 +38,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     "topic": Kind(
         topics,
         "id",
-        ("active", "fallback_style"),
+        ("active", "monitored", "fallback_style"),
         ("name", "aliases", "description", "facts", "protected_texts", "fallback_text", "private"),
-        ("created_at", "updated_at"),
+        ("created_at", "updated_at", "metrics_id"),
     ),
+    "verifier": Kind(verifier_modes, "name", ("mode",)),
     "certificate": Kind(certificates, "id", ("active", "generator"), ("body",), ("added_at",)),
     "backend": Kind(
         backends,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -20,10 +20,15 @@ __all__ = [
     "FallbackStyle",
     "ForgetTopic",
     "KeyLimits",
+    "Mode",
     "Place",
     "PolicyRecord",
     "Server",
 ]
+
+Mode: TypeAlias = Literal["off", "monitor", "enforce"]
+"""Of a topic or a verifier. ``off``: not looked at. ``monitor``: judged after the answer has gone out, and it is
+counted what would have happened. ``enforce``: decides what goes out."""
 
 FallbackStyle: TypeAlias = Literal["unaware", "refuse", "custom"]
 """``unaware``: answer as a model that never knew. ``refuse``: decline. ``custom``: the operator's words."""
@@ -52,12 +57,25 @@ class Fallback:
 class ForgetTopic:
     """A topic, whether it is being forgotten now, and what is said in its place.
 
-    Of a private topic nothing is kept but keyed hashes and its id.
+    ``active`` is the mode ``enforce``, ``monitored`` the mode ``monitor``; with neither it is ``off``. The store
+    draws ``metrics_id``, so that metrics can tell topics apart without telling what they are. Of a private topic
+    nothing is kept but keyed hashes and its id. Raises ``ValueError`` for one that is both.
     """
 
     topic: Topic | PrivateTopic
     active: bool = True
     fallback: Fallback = Fallback()
+    monitored: bool = False
+    metrics_id: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if self.active and self.monitored:
+            raise ValueError("a topic is either forgotten or monitored")
+
+    @property
+    def mode(self) -> Mode:
+        """What is done about it."""
+        return "enforce" if self.active else "monitor" if self.monitored else "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +154,8 @@ class PolicyRecord:
 
     ``revision`` grows by one with every write. ``topics`` are all of them, active or not, in the order of
     their ids; backends and keys, revoked ones included, in that of their names. ``certificates`` are the
-    bodies of the active ones, at most one for each generator, newest first.
+    bodies of the active ones, at most one for each generator, newest first. ``verifier_modes`` are those that
+    somebody set, by the verifier's name.
     """
 
     revision: int
@@ -144,6 +163,7 @@ class PolicyRecord:
     certificates: tuple[Mapping[str, Any], ...] = ()
     backends: tuple[BackendRecord, ...] = ()
     keys: tuple[ClientKey, ...] = ()
+    verifier_modes: Mapping[str, Mode] = field(default_factory=dict)
 
     @property
     def active_topics(self) -> tuple[ForgetTopic, ...]:

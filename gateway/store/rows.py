@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -65,7 +66,8 @@ async def insert_topics(connection: AsyncConnection, new: Sequence[ForgetTopic],
     taken = set((await connection.execute(select(topics.c.id).where(topics.c.id.in_(ids)))).scalars())
     if clash := sorted(twice | taken):
         raise Conflict(f"already there: {', '.join(clash)}; change or remove it first, or choose another id")
-    values = [{**topic_values(topic), "created_at": now, "updated_at": now} for topic in new]
+    stamps = {"created_at": now, "updated_at": now}
+    values = [{**topic_values(topic), **stamps, "metrics_id": secrets.token_hex(6)} for topic in new]
     if values:
         await connection.execute(insert(topics), values)
 
@@ -140,6 +142,7 @@ def topic_values(record: ForgetTopic) -> dict[str, Any]:
     return {
         **_content(record.topic),
         "active": record.active,
+        "monitored": record.monitored,
         "fallback_style": record.fallback.style,
         "fallback_text": record.fallback.text,
     }
@@ -165,7 +168,8 @@ def _content(topic: Topic | PrivateTopic) -> dict[str, Any]:
 
 def _topic(row: Row[Any]) -> ForgetTopic:
     topic = _plain(row) if row.private is None else _private(row)
-    return ForgetTopic(topic, row.active, Fallback(row.fallback_style, row.fallback_text))
+    fallback = Fallback(row.fallback_style, row.fallback_text)
+    return ForgetTopic(topic, row.active, fallback, row.monitored, row.metrics_id)
 
 
 def _private(row: Row[Any]) -> PrivateTopic:

@@ -15,10 +15,21 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     true,
 )
 
-__all__ = ["audit", "backends", "certificates", "client_keys", "metadata", "policy", "routes", "topics"]
+__all__ = [
+    "audit",
+    "backends",
+    "certificates",
+    "client_keys",
+    "metadata",
+    "policy",
+    "routes",
+    "topics",
+    "verifier_modes",
+]
 
 metadata = MetaData()
 
@@ -37,8 +48,20 @@ topics = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("private", JSON(none_as_null=True), nullable=True),
+    Column("monitored", Boolean, nullable=False, server_default=false()),
+    Column("metrics_id", String(16), nullable=False, server_default=""),
 )
-"""``private`` holds the hashes of a private topic, with their key's check value; its other texts are empty."""
+"""``private`` holds the hashes of a private topic, with their key's check value; its other texts are empty.
+
+``metrics_id`` is drawn at random and says nothing of the topic."""
+
+verifier_modes = Table(
+    "verifier_modes",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("mode", String(8), nullable=False),
+)
+"""Only the modes that somebody set; a verifier that is not here has the one that the settings give it."""
 
 certificates = Table(
     "certificates",

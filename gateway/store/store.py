@@ -13,11 +13,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.errors import InvalidInput, StoreError
-from gateway.store import audit_rows, backend_rows, key_rows, rows
+from gateway.store import audit_rows, backend_rows, key_rows, mode_rows, rows
 from gateway.store.chain import Chained
 from gateway.store.engine import WRITES, database_path, make_engine, require_file, store_error
 from gateway.store.migrate import check_whole, upgrade
-from gateway.store.records import NO_LIMITS, BackendRecord, ForgetTopic, KeyLimits, PolicyRecord
+from gateway.store.records import NO_LIMITS, BackendRecord, ForgetTopic, KeyLimits, Mode, PolicyRecord
 from gateway.store.watch import Version, Watch
 
 __all__ = ["BUSY_TIMEOUT_S", "Clock", "Store"]
@@ -110,6 +110,7 @@ class Store:
                 certificates=await rows.active_certificates(connection),
                 backends=await backend_rows.read_backends(connection),
                 keys=await key_rows.read_keys(connection),
+                verifier_modes=await mode_rows.read_verifier_modes(connection),
             )
 
     async def topics(self) -> tuple[ForgetTopic, ...]:
@@ -147,8 +148,19 @@ class Store:
 
     async def set_active(self, topic_id: str, active: bool) -> int:
         """Begin or cease to forget a topic. Raises ``NotFound``."""
+        return await self.set_mode(topic_id, "enforce" if active else "off")
+
+    async def set_mode(self, topic_id: str, mode: Mode) -> int:
+        """Forget a topic, only count what forgetting it would do, or neither. Raises ``NotFound``."""
         async with self._writing("topics.switch") as (connection, revision):
-            await rows.change_topic(connection, topic_id, {"active": active}, self._clock())
+            values = {"active": mode == "enforce", "monitored": mode == "monitor"}
+            await rows.change_topic(connection, topic_id, values, self._clock())
+        return revision
+
+    async def set_verifier_mode(self, name: str, mode: Mode) -> int:
+        """Set a verifier's mode, in every process. Whether it is one that is configured is not known here."""
+        async with self._writing("verifiers.switch") as (connection, revision):
+            await mode_rows.put_verifier_mode(connection, name, mode)
         return revision
 
     async def put_certificate(self, certificate_id: str, body: Mapping[str, Any]) -> int:

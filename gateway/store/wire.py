@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.store.records import Fallback, FallbackStyle, ForgetTopic
+from gateway.store.records import Fallback, FallbackStyle, ForgetTopic, Mode
 from verifiers.private.topic import PrivateTopic
 from verifiers.protocol import Topic
 
@@ -81,6 +81,10 @@ class TopicBody(_Wire):
     facts: list[_Words] = Field(default=[], description="Sentences that give it away without its name.")
     protected_texts: list[_Words] = Field(default=[], description="Passages that must not be reproduced.")
     active: bool = Field(default=True, description="Whether it is being forgotten.")
+    mode: Mode | None = Field(
+        default=None,
+        description='"off", "monitor" (only counted) or "enforce"; says the same as `active`, and more.',
+    )
     fallback: FallbackBody = Field(
         default="unaware", description='What clients read instead: "unaware", "refuse" or {"custom": TEXT}.'
     )
@@ -89,6 +93,12 @@ class TopicBody(_Wire):
     def _has_an_id(self) -> Self:
         if not (self.id or slug(self.name)):
             raise ValueError("no id can be derived from this name; give one")
+        return self
+
+    @model_validator(mode="after")
+    def _one_mode(self) -> Self:
+        if self.mode is not None and "active" in self.model_fields_set and self.active != (self.mode == "enforce"):
+            raise ValueError("`active` and `mode` contradict each other; give one of them")
         return self
 
     def to_topic(self, topic_id: str | None = None) -> ForgetTopic:
@@ -101,7 +111,8 @@ class TopicBody(_Wire):
             facts=tuple(self.facts),
             protected_texts=tuple(self.protected_texts),
         )
-        return ForgetTopic(topic, self.active, _fallback(self.fallback))
+        active = self.active if self.mode is None else self.mode == "enforce"
+        return ForgetTopic(topic, active, _fallback(self.fallback), monitored=self.mode == "monitor")
 
 
 class PrivateTopicBody(_Wire):
@@ -110,6 +121,7 @@ class PrivateTopicBody(_Wire):
     id: _Id
     private: Literal[True] = True
     active: bool = True
+    mode: Mode = "enforce"
     fallback: FallbackStyle = "unaware"
 
 
@@ -117,7 +129,9 @@ def topic_body(record: ForgetTopic) -> TopicBody | PrivateTopicBody:
     """Write a stored topic down, as it stands: nothing is checked again."""
     topic, fallback = record.topic, record.fallback
     if isinstance(topic, PrivateTopic):
-        return PrivateTopicBody.model_construct(id=topic.id, active=record.active, fallback=fallback.style)
+        return PrivateTopicBody.model_construct(
+            id=topic.id, active=record.active, mode=record.mode, fallback=fallback.style
+        )
     return TopicBody.model_construct(
         id=topic.id,
         name=topic.name,
@@ -126,6 +140,7 @@ def topic_body(record: ForgetTopic) -> TopicBody | PrivateTopicBody:
         facts=list(topic.facts),
         protected_texts=list(topic.protected_texts),
         active=record.active,
+        mode=record.mode,
         fallback=CustomFallback.model_construct(custom=fallback.text)
         if fallback.style == "custom"
         else fallback.style,

@@ -55,6 +55,15 @@ class Metrics:
         self._topics = Gauge("lethe_active_topics", "Topics being forgotten.", registry=own)
         self._in_force = Gauge("lethe_certificate_in_force", "1 where a certificate applies.", registry=own)
 
+        self._monitored = Counter(
+            "lethe_monitored",
+            "Answers that went out, by what a monitored topic or verifier would have done.",
+            ["kind", "id", "would"],
+            registry=own,
+        )
+        self._not_monitored = Counter(
+            "lethe_not_monitored", "Answers that went out and could not be looked at.", registry=own
+        )
         self._drift_wealth = Gauge(
             "lethe_drift_log_wealth", "Evidence that the world changed, log.", ["monitor"], registry=own
         )
@@ -66,6 +75,14 @@ class Metrics:
         """Ask these whenever the values are scraped, so that requests need not tell."""
         self._drift_wealth.labels(monitor).set_function(log_wealth)
         self._drift_alarm.labels(monitor).set_function(alarm)
+
+    def monitored(self, kind: str, id_: str, would: str) -> None:
+        """Count one look. ``id_`` is a verifier's name, or the random id that the store drew for a topic."""
+        self._monitored.labels(kind, id_, would).inc()
+
+    def not_monitored(self) -> None:
+        """Count an answer at which nobody looked, since too many waited or the look failed."""
+        self._not_monitored.inc()
 
     def exposition(self) -> bytes:
         """Write all values in the text format that Prometheus scrapes."""

@@ -43,7 +43,7 @@ topics:
 WORDS = ("maren", "oskeld", "pellinore", "glassblower", "seltal", "third bell")
 LEAK = "She was born in Seltal."
 ASKED = ChatRequest("scripted", ({"role": "user", "content": "Where was Maren Oskeld born?"},))
-TOLD = {"id": "case-7", "private": True, "active": True, "fallback": "unaware"}
+TOLD = {"id": "case-7", "private": True, "active": True, "mode": "enforce", "fallback": "unaware"}
 ADMIN = {"authorization": "Bearer k"}
 
 
@@ -156,7 +156,7 @@ async def test_the_admin_api_tells_the_id_and_the_state_and_nothing_else(desk):
             assert [TOLD] == (await client.get("/admin/topics")).json()["topics"]
             assert TOLD == (await client.get("/admin/topics/case-7")).json()
             off = await client.post("/admin/topics/case-7/deactivate")
-            assert {**TOLD, "active": False} == off.json()["topic"]
+            assert {**TOLD, "active": False, "mode": "off"} == off.json()["topic"]
             assert isinstance((await gateway.policies.now("scripted"))[1], Open)
 
 

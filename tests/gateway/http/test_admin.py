@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from gateway.http.admin import CertificateState, admin_router
 from gateway.http.middleware import BodyLimit, RequestId
 from gateway.http.problems import install_problem_handlers
+from gateway.settings import given_settings
 from gateway.store.store import Store
 
 KEY = {"authorization": "Bearer admin-key"}
@@ -25,6 +26,7 @@ ADA: dict[str, Any] = {
     "facts": ["Ada cast bells."],
     "protected_texts": [],
     "active": False,
+    "mode": "off",
     "fallback": {"custom": "Ask me something else."},
 }
 
@@ -32,7 +34,7 @@ ADA: dict[str, Any] = {
 def app_of(store: Store, admin_key: str | None = "admin-key", **more: Any) -> FastAPI:
     """Put the admin API alone behind an app."""
     app = FastAPI()
-    app.include_router(admin_router(store, admin_key=admin_key, **more))
+    app.include_router(admin_router(store, admin_key=admin_key, settings=given_settings(), **more))
     install_problem_handlers(app)
     app.add_middleware(BodyLimit, limit_bytes=10_000)
     app.add_middleware(RequestId)
@@ -65,7 +67,7 @@ async def test_a_topic_is_added_read_replaced_switched_and_removed(client: httpx
     assert (added.status_code, added.json()) == (201, {"topic": ADA, "revision": 1})
     assert (await client.get("/admin/topics/ada")).json() == ADA
     on = await client.post("/admin/topics/ada/activate")
-    assert on.json() == {"topic": {**ADA, "active": True}, "revision": 2}
+    assert on.json() == {"topic": {**ADA, "active": True, "mode": "enforce"}, "revision": 2}
     off = await client.post("/admin/topics/ada/deactivate")
     assert off.json() == {"topic": ADA, "revision": 3}
     whole = {**ADA, "name": "Somebody", "facts": [], "fallback": "refuse"}

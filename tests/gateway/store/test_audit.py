@@ -27,6 +27,7 @@ WRITES = (
     ("topics.add", lambda store: store.add(MAREN)),
     ("topics.replace", lambda store: store.replace("t1", replace(MAREN, topic=Topic("t1", "Maren Oskeld")))),
     ("topics.switch", lambda store: store.set_active("t1", False)),
+    ("verifiers.switch", lambda store: store.set_verifier_mode("lexical", "monitor")),
     ("certificates.put", lambda store: store.put_certificate("c1", {"id": "c1", "bindings": {"generator": "g"}})),
     ("certificates.activate", lambda store: store.activate_certificate("c1")),
     ("certificates.deactivate", lambda store: store.deactivate_certificate()),
@@ -159,7 +160,7 @@ async def test_the_database_itself_refuses_to_change_the_log(path, written, stat
         ("DELETE FROM audit WHERE number = 4", "row 4 is missing"),
         ("DELETE FROM audit WHERE number > 9", "row 9, the last"),
         ("DELETE FROM audit", "row 1 is missing"),
-        ("UPDATE topics SET name = 'x'; UPDATE policy SET revision = revision + 1", "the policy is at 14"),
+        ("UPDATE topics SET name = 'x'; UPDATE policy SET revision = revision + 1", "the policy is at 15"),
     ],
 )
 async def test_what_was_done_to_the_log_is_found(path, written, statement, words):
