@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias, cast, get_args
 from calibration.answered import Figures
 from calibration.certificate_parts import (
     audit_in,
+    few_labels_in,
     figures_in,
     group_in,
     group_out,
@@ -22,6 +23,7 @@ from calibration.certificate_parts import (
     outcome_out,
     surrender_in,
 )
+from calibration.few_labels import FewLabels
 from calibration.fields import field, list_of, object_in, optional
 from calibration.groups import GroupOutcome
 from calibration.joint import JointChoice
@@ -46,9 +48,9 @@ __all__ = [
 
 SCHEMA = "lethe.certificate/1"
 
-Method: TypeAlias = Literal["record_low", "ltt", "joint"]
+Method: TypeAlias = Literal["record_low", "ltt", "joint", "few_labels"]
 
-_OPTIONAL = ("surrender", "tries", "audit", "joint")
+_OPTIONAL = ("surrender", "tries", "audit", "joint", "few_labels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,12 @@ class Certificate:
     released. ``id`` is a digest of the rest: it shows that a file was damaged or edited by hand, not who
     issued it.
 
-    ``every_group`` names one key, or several with commas between. The last four are None, and not written,
+    ``every_group`` names one key, or several with commas between. The last five are None, and not written,
     where they do not apply: ``surrender`` is when serving gives up early, ``tries`` makes sessions of up to so
     many prompts the units, and ``audit`` is the error of the judge whose labels these are; all outcomes but
     ``served`` are then about its labels, at the stricter level that it is held to.
-    ``joint`` is the evidence of the method of that name.
+    ``joint`` and ``few_labels`` are the evidence of the methods of these names; with the latter, too, all but
+    ``served`` is about the judge's labels.
     """
 
     id: str
@@ -96,6 +99,7 @@ class Certificate:
     tries: int | None = None
     audit: Audit | None = None
     joint: JointChoice | None = None
+    few_labels: FewLabels | None = None
 
     def __post_init__(self) -> None:
         if datetime.fromisoformat(self.created).utcoffset() != timedelta(0):
@@ -110,7 +114,7 @@ class Certificate:
 
     @property
     def may_tighten(self) -> bool:
-        """Say whether every stricter threshold is covered too; Learn-then-Test covers what it tested alone."""
+        """Say whether every stricter threshold is covered too; a method along a grid covers only what it tests."""
         return self.method == "record_low"
 
     def to_json(self) -> str:
@@ -233,6 +237,7 @@ def _decoded(source: Mapping[str, object]) -> Certificate:
     surrender: dict[str, object] | None = optional(source, "surrender", dict)
     audit: dict[str, object] | None = optional(source, "audit", dict)
     joint: dict[str, object] | None = optional(source, "joint", dict)
+    few: dict[str, object] | None = optional(source, "few_labels", dict)
     return Certificate(
         id=field(source, "id", str),
         created=field(source, "created", str),
@@ -253,6 +258,7 @@ def _decoded(source: Mapping[str, object]) -> Certificate:
         tries=optional(source, "tries", int),
         audit=None if audit is None else audit_in(audit),
         joint=None if joint is None else joint_in(joint),
+        few_labels=None if few is None else few_labels_in(few),
     )
 
 

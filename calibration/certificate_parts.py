@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from calibration.answered import Figures, Generations, Rate
+from calibration.few_labels import FewLabels
 from calibration.fields import field, list_of, optional
 from calibration.groups import GroupOutcome
 from calibration.joint import Configuration, JointChoice, Limits, Passed
@@ -17,6 +18,7 @@ from calibration.surrender import SurrenderChoice
 
 __all__ = [
     "audit_in",
+    "few_labels_in",
     "figures_in",
     "group_in",
     "group_out",
@@ -112,6 +114,18 @@ def audit_in(source: Source) -> Audit:
     """Decode a judge's audit."""
     counts = (field(source, name, int) for name in ("found", "leaks", "alarms", "clean"))
     return Audit(*counts)
+
+
+def few_labels_in(source: Source) -> FewLabels:
+    """Decode people's labels beside a judge's, counted along a grid."""
+    return FewLabels(
+        grid=tuple(list_of(source, "grid", float)),
+        judged_leaks=tuple(list_of(source, "judged_leaks", int)),
+        judged=field(source, "judged", int),
+        missed=tuple(list_of(source, "missed", int)),
+        labelled=field(source, "labelled", int),
+        seed=field(source, "seed", int),
+    )
 
 
 def joint_in(source: Source) -> JointChoice:

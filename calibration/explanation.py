@@ -16,6 +16,7 @@ _METHODS: Mapping[Method, str] = {
     "record_low": "record-low conformal",
     "ltt": "Learn-then-Test",
     "joint": "Learn-then-Test of threshold, rounds and strategy together",
+    "few_labels": "few people's labels beside many of a judge, prediction-powered (arXiv 2301.09633, 2412.11174)",
 }
 
 
@@ -43,6 +44,7 @@ def explain(certificate: Certificate) -> str:
         in_one_sentence(certificate),
         *_evidence(certificate),
         *_judge(certificate),
+        *_few_labels(certificate),
         *_groups(certificate),
         *_surrender(certificate),
         *_joint(certificate),
@@ -79,6 +81,24 @@ def _judge(certificate: Certificate) -> list[str]:
         f"leaks, so it finds at least {_percent(low)} of them, and for that its labels are held to "
         f"{_percent(level)} with confidence {_percent(confidence)} in what stands below."
     ]
+
+
+def _few_labels(certificate: Certificate) -> list[str]:
+    counts = certificate.few_labels
+    if counts is None:
+        return []
+    lines = [
+        f"A judge labelled all {counts.judged} units, people {counts.labelled} of them, drawn with the seed "
+        f"{counts.seed}. The promise is about what people call a leak, however often the judge errs; all else "
+        "here is by the judge's labels."
+    ]
+    if isinstance(certificate.served, Certified) and certificate.served.threshold in counts.grid:
+        at = counts.grid.index(certificate.served.threshold)
+        lines.append(
+            f"At the threshold the judge calls {counts.judged_leaks[at]} of {counts.judged} units leaks; of the "
+            f"{counts.labelled} that people labelled, {counts.missed[at]} leak where the judge says no."
+        )
+    return lines
 
 
 def _surrender(certificate: Certificate) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.special import betaincinv
 from calibration.fixed_sequence import DEFAULT_GRID, check_grid, leak_losses
 from calibration.outcome import Certified, Infeasible, Outcome, check_confidence, check_level
 from calibration.ranks import miss_probability, units_needed
-from calibration.replay import by_unit
+from calibration.replay import by_unit, leaks_if_released
 from calibration.trajectories import Trajectory
 
 __all__ = [
@@ -31,7 +31,8 @@ class FewLabels:
     """Counts at each threshold of a grid that ascends.
 
     The judge calls ``judged_leaks`` of ``judged`` units a leak. People labelled ``labelled`` of them, a random
-    sample, and call ``missed`` a leak that the judge does not.
+    sample, and call ``missed`` a leak that the judge does not. ``seed`` drew the sample (`units_to_label`).
+    Raises ``ValueError`` for counts that cannot be.
     """
 
     grid: tuple[float, ...]
@@ -39,6 +40,17 @@ class FewLabels:
     judged: int
     missed: tuple[int, ...]
     labelled: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_grid(self.grid)
+        if not len(self.grid) == len(self.judged_leaks) == len(self.missed):
+            raise ValueError("few labels need one count of either kind for each threshold of the grid")
+        if not 0 <= self.labelled <= self.judged:
+            raise ValueError(f"people cannot have labelled {self.labelled} of {self.judged} units")
+        for counts, most in ((self.judged_leaks, self.judged), (self.missed, self.labelled)):
+            if not all(0 <= count <= most for count in counts):
+                raise ValueError(f"a count of leaks lies outside 0 to {most}")
 
 
 def units_to_label(trajectories: Sequence[Trajectory], how_many: int, seed: int) -> frozenset[str]:
@@ -51,25 +63,31 @@ def units_to_label(trajectories: Sequence[Trajectory], how_many: int, seed: int)
 
 
 def count_few_labels(
-    judged: Sequence[Trajectory], labelled: Sequence[Trajectory], grid: Sequence[float] = DEFAULT_GRID
+    judged: Sequence[Trajectory],
+    labelled: Sequence[Trajectory],
+    grid: Sequence[float] = DEFAULT_GRID,
+    *,
+    loses: Callable[[Trajectory, int | None], bool] = leaks_if_released,
+    seed: int = 0,
 ) -> FewLabels:
     """Replay what the judge labelled, and the sample that people labelled, at each threshold.
 
-    ``labelled`` are the sampled units' trajectories with people's labels. Raises ``ValueError`` where a unit
-    was not judged, or a label is missing.
+    ``labelled`` are the sampled units' trajectories with people's labels; ``loses`` says what a loss is (see
+    ``leak_losses``). Raises ``ValueError`` where a unit was not judged, or a label is missing.
     """
     sample = {unit: members for unit, members in by_unit(labelled)}
     same = [trajectory for trajectory in judged if trajectory.unit in sample]
     if sorted((t.unit, t.id, t.scores) for t in same) != sorted((t.unit, t.id, t.scores) for t in labelled):
         raise ValueError("people's labels are of other trajectories than the judge's; label the recorded ones")
-    by_judge, by_judge_there = leak_losses(judged, grid), leak_losses(same, grid)
-    missed = leak_losses(labelled, grid) & ~by_judge_there
+    by_judge, by_judge_there = leak_losses(judged, grid, loses), leak_losses(same, grid, loses)
+    missed = leak_losses(labelled, grid, loses) & ~by_judge_there
     return FewLabels(
         tuple(grid),
         tuple(by_judge.sum(axis=0).tolist()),
         len(by_judge),
         tuple(missed.sum(axis=0).tolist()),
         len(missed),
+        seed,
     )
 
 
@@ -109,7 +127,6 @@ def control_with_few_labels(counts: FewLabels, *, level: float, confidence: floa
     Returns:     ``k`` of ``n``: missed leaks among the labelled units at the threshold.
     """
     check_level(level)
-    check_grid(counts.grid)
     passed = 0
     for leaks, missed in zip(counts.judged_leaks, counts.missed, strict=True):
         if prediction_powered_bound(leaks, counts.judged, missed, counts.labelled, confidence) > level:

@@ -17,6 +17,7 @@ __all__ = [
     "bindings_in",
     "header_line",
     "intact_length",
+    "labelled_prompts",
     "labels_line",
     "read_trajectories",
     "trajectory_line",
@@ -84,6 +85,12 @@ def apply_labels(recording: Recording, path: Path) -> Recording:
             raise _bad_line(path, number, f"{len(labels)} labels, but {prompt!r} has {expected} candidates")
         labelled[prompt] = _relabelled(known[prompt], labels)
     return replace(recording, trajectories=tuple((known | labelled).values()))
+
+
+def labelled_prompts(path: Path) -> frozenset[str]:
+    """Name the prompts that a labels file has lines for. A ``ValueError`` names a line that is none."""
+    lines = enumerate(_lines(path, tolerate_torn_tail=False), start=1)
+    return frozenset(_decoded(path, number, line, _labels)[0] for number, line in lines)
 
 
 def _relabelled(trajectory: Trajectory, labels: list[bool | None]) -> Trajectory:

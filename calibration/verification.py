@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from calibration.certificate import Certificate
+from calibration.few_labels import control_with_few_labels
 from calibration.fixed_sequence import Constraint, control_by_fixed_sequence, reached_exactly
 from calibration.forms import both_forms, held_terms, served_form
 from calibration.groups import GroupOutcome, control_group_keys, keys_in
@@ -45,6 +46,8 @@ def verify(certificate: Certificate) -> tuple[Problem, ...]:
         _compare_tested(found, certificate)
     elif certificate.method == "joint":
         _compare_jointly(found, certificate)
+    elif certificate.method == "few_labels":
+        _compare_few_labels(found, certificate)
     else:
         again = served_form(
             expectation,
@@ -88,6 +91,17 @@ def _compare_tested(found: list[Problem], certificate: Certificate) -> None:
     # MAPIE rounds a count up now and then, so it may stop earlier than the exact test, never later.
     if served not in grid or not isinstance(exact, Certified) or served > exact.threshold:
         found.append(Problem("served", f"the certificate says {served}, the exact test gives {exact}"))
+
+
+def _compare_few_labels(found: list[Problem], certificate: Certificate) -> None:
+    counts, confidence = certificate.few_labels, certificate.confidence
+    if counts is None or confidence is None:
+        found.append(Problem("few_labels", "few people's labels without their counts, or without a confidence"))
+        return
+    if counts.judged != len(certificate.record_lows):
+        found.append(Problem("few_labels", "the judged units are not as many as the record lows"))
+    again = control_with_few_labels(counts, level=certificate.level, confidence=confidence)
+    _compare(found, "served", certificate.served, again)
 
 
 def _compare_jointly(found: list[Problem], certificate: Certificate) -> None:

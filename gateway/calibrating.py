@@ -12,8 +12,9 @@ from pathlib import Path
 from calibration.certificate import Certificate, Method
 from calibration.groups import keys_in
 from calibration.issue import issue_certificate
-from calibration.oracle_error import Audit, audit_released
-from calibration.trajectories import Recording, Trajectory
+from calibration.issue_few_labels import issue_few_labels_certificate
+from calibration.oracle_error import Audit
+from calibration.trajectories import Recording
 from calibration.trajectory_file import apply_labels
 from evaluation.oracle import ForbiddenStrings
 from gateway.errors import InvalidInput
@@ -22,12 +23,12 @@ from gateway.guard.prompts import Prompt, PromptSet
 from gateway.guard.recording import Oracle, Progress, Recorder
 from gateway.guard.seen import check_unseen
 from gateway.guard.trajectory import LoopPlan, Step, walk
+from gateway.labelling import audited, sampled
 from gateway.policies import Subject
 from gateway.running import Gateway
 
 __all__ = [
     "Wish",
-    "audited",
     "by_forbidden_strings",
     "calibrate",
     "check_prompts",
@@ -39,7 +40,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the certificate should promise: see ``calibration.issue.issue_certificate``."""
+    """What the certificate should promise: see ``calibration.issue.issue_certificate``.
+
+    ``sample_seed`` drew the units that people labelled, for the method ``few_labels``.
+    """
 
     level: float = 0.05
     confidence: float | None = 0.95
@@ -48,6 +52,7 @@ class Wish:
     cover_subsets: bool = True
     tries: int | None = None
     most_lost: float | None = None
+    sample_seed: int = 0
 
 
 async def calibrate(
@@ -62,12 +67,14 @@ async def calibrate(
     progress: Progress,
     oracle: Oracle | None = None,
     audit: Path | None = None,
+    few: Path | None = None,
     concurrency: int = 32,
 ) -> Certificate:
     """Record, label and issue. Can be interrupted and called again with the same ``trajectories`` file.
 
     Answers are labelled by ``oracle``, by default the prompts' forbidden strings; ``labels`` win over either.
-    ``audit`` is a file of people's labels for some of the prompts, by which the error of the others is measured.
+    ``audit`` is a file of people's labels for some of the prompts, by which the error of the others is measured;
+    ``few`` one for a random sample of the units, which the method ``few_labels`` needs.
 
     Raises ``InvalidInput`` for a file of other bindings, where no topic is active, and, after recording, where
     labels are missing; ``UpstreamError`` if the model fails.
@@ -81,6 +88,8 @@ async def calibrate(
     with issuing(wish.method):
         if labels is not None:
             recording = apply_labels(recording, labels)
+        if few is not None:
+            return _issued_by_few(recording, wish, few, created)
         certificate = _issued(recording, wish, None, created)
         if audit is None or certificate.threshold is None:
             return certificate
@@ -102,24 +111,18 @@ def _issued(recording: Recording, wish: Wish, audit: Audit | None, created: date
     )
 
 
-def audited(recording: Recording, people: Path, threshold: float) -> Audit:
-    """Compare the recording's labels with people's, on the answers that would go out at ``threshold``.
-
-    That is the threshold of one who trusts the labels, so about the one that will be served. The labels file
-    has lines for a random part of the forget prompts; a released answer that a line leaves without a label is
-    an error, since leaving out the hard ones would flatter. Raises ``ValueError``.
-    """
-    unlabelled = replace(recording, trajectories=tuple(map(_without_labels, recording.trajectories)))
-    by_people = apply_labels(unlabelled, people).trajectories
-    pairs = zip(recording.trajectories, by_people, strict=True)
-    return audit_released(
-        ((ours, theirs) for ours, theirs in pairs if not ours.benign and any(x is not None for x in theirs.leaks)),
-        threshold,
+def _issued_by_few(judged: Recording, wish: Wish, few: Path, created: datetime) -> Certificate:
+    if wish.confidence is None:
+        raise InvalidInput("few people's labels need a confidence: there is no form without")
+    return issue_few_labels_certificate(
+        judged,
+        sampled(judged, few),
+        level=wish.level,
+        confidence=wish.confidence,
+        seed=wish.sample_seed,
+        cover_subsets=wish.cover_subsets,
+        created=written_at(created),
     )
-
-
-def _without_labels(trajectory: Trajectory) -> Trajectory:
-    return replace(trajectory, candidates=tuple(replace(one, leak=None) for one in trajectory.candidates))
 
 
 @contextmanager

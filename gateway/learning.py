@@ -15,6 +15,7 @@ from gateway.guard.conversation import read_conversation
 from gateway.guard.policy import Panel, Policy
 from gateway.guard.prompts import Prompt, PromptSet
 from gateway.guard.seen import marks_of
+from gateway.labelling import recorded
 from gateway.store.records import ForgetTopic
 from verifiers.learned import LearnedModel
 from verifiers.protocol import Abstained, Judge, Topic
@@ -87,10 +88,7 @@ async def learn_verifier(work: Learning, topics: Sequence[ForgetTopic], panel: P
 def _check(work: Learning, policy: Policy) -> None:
     if not policy.topics:
         raise InvalidInput("no topic is active, so no answer can be judged; see `lethe topics on`")
-    bound = work.recording.bindings
-    if bound.prompts != work.prompts.fingerprint:
-        raise InvalidInput("the trajectories were recorded with another prompts file; name that one")
-    if dict(bound.topics) != policy.fingerprints:
+    if dict(work.recording.bindings.topics) != policy.fingerprints:
         raise InvalidInput(
             "the trajectories were recorded with other active topics, or other wordings of them; record again"
         )
@@ -98,18 +96,14 @@ def _check(work: Learning, policy: Policy) -> None:
 
 async def _scored(work: Learning, policy: Policy, judges: Sequence[Judge]) -> tuple[list[LabelledScores], Skipped]:
     """Score every labelled candidate of a conversation that touches a topic: the only ones that it will judge."""
-    recorded = {trajectory.id: trajectory for trajectory in work.recording.trajectories}
     found: list[LabelledScores] = []
     unlabelled = untouched = abstained = 0
-    for prompt in work.prompts.prompts:
-        if prompt.id not in recorded:
-            raise InvalidInput(f"the trajectories lack the prompt {prompt.id!r}; let `lethe calibrate` finish")
-        candidates = recorded[prompt.id].candidates
+    for prompt, trajectory in recorded(work.prompts, work.recording):
         said = read_conversation(prompt.request(""), most_chars=work.most_chars)
         if policy.screen is None or not (said.opaque or await policy.screen.touched(said.text)):
-            untouched += len(candidates)
+            untouched += len(trajectory.candidates)
             continue
-        for candidate in candidates:
+        for candidate in trajectory.candidates:
             if candidate.leak is None:
                 unlabelled += 1
                 continue

@@ -84,6 +84,10 @@ def _risk(certificate: Certificate) -> RiskCurve:
         n = len(certificate.record_lows)
         tested = tuple(RiskPoint(entry.threshold, rate(entry.leaks, n)) for entry in certificate.grid_leaks)
         return RiskCurve("units that leak at the thresholds tested, by replay", tested, None)
+    if (few := certificate.few_labels) is not None:
+        pairs = zip(few.grid, few.judged_leaks, strict=True)
+        judged = tuple(RiskPoint(threshold, rate(leaks, few.judged)) for threshold, leaks in pairs)
+        return RiskCurve("units that the judge calls leaks at the thresholds tested, by replay", judged, None)
     lows = np.asarray(certificate.record_lows, dtype=np.float64)
     chosen = () if certificate.threshold is None else (certificate.threshold,)
     points = tuple(

@@ -22,6 +22,7 @@ from gateway.cli.wishes import MethodName, joint_wish, plain_wish, plan_in_words
 from gateway.errors import InvalidInput
 from gateway.guard.policy import settings_of
 from gateway.guard.prompts import PromptSet, read_prompts
+from gateway.labelling import check_labels
 from gateway.running import Gateway
 from gateway.settings import read_settings
 
@@ -31,7 +32,7 @@ EXIT_INFEASIBLE = 4
 """The exit code where the prompts cannot support the wished promise."""
 
 _EXTRA = "A promise of another kind"
-_JOINT = "With --method joint"
+_JOINT = "With --method joint (its prompts need `forbidden` strings; no labels, groups, tries or audit)"
 _PLAN = "Planning"
 
 
@@ -73,6 +74,15 @@ def calibrate_command(
             help="People's labels for some prompts, to measure the other labels by.", rich_help_panel=_EXTRA
         ),
     ] = None,
+    few: Annotated[
+        Path | None,
+        typer.Option(
+            help="People's labels for the units that `lethe labels sample` drew: the promise is then about their "
+            "labels, and the others may err.",
+            rich_help_panel=_EXTRA,
+        ),
+    ] = None,
+    few_seed: Annotated[int, typer.Option(help="The --seed that drew these units.", rich_help_panel=_EXTRA)] = 0,
     most_lost: Annotated[
         float | None,
         typer.Option(help="Give up early where that loses at most this share of answers.", rich_help_panel=_EXTRA),
@@ -126,18 +136,22 @@ def calibrate_command(
         settings = read_settings(rounds=rounds, database=database, upstream_url=upstream)
         wish: Wish | JointWish
         if method is MethodName.JOINT:
-            if every_group or tries or audit or most_lost is not None or labels:
+            if every_group or tries or audit or few or most_lost is not None or labels:
                 raise InvalidInput(
-                    "--method joint goes with none of --every-group, --tries, --audit, --most-lost and --labels"
+                    "--method joint goes with none of --every-group, --tries, --audit, --few, --most-lost and "
+                    "--labels: it records every list of strategies anew, so its prompts need `forbidden` strings; "
+                    "for a promise of another kind, set what it chose and calibrate that on other prompts"
                 )
             lists = strategies_among or ",".join(settings.strategies)
             wish = joint_wish(alpha, confidence, rounds_among, lists, most_changed, most_refused, subsets=subsets)
         else:
-            wish = plain_wish(alpha, confidence, method, every_group, tries, most_lost, audit, subsets=subsets)
+            wish = plain_wish(
+                alpha, confidence, method, every_group, tries, most_lost, audit, few, few_seed, subsets=subsets
+            )
         check_prompts(prompt_set, every_group, tries)
-        _check_files(out, labels, audit)
+        _check_files(out, prompt_set, labels, audit, few)
         recorded = trajectories or out.with_suffix(".trajectories.jsonl")
-        work = _Work(prompt_set, wish, recorded, labels, audit, concurrency)
+        work = _Work(prompt_set, wish, recorded, labels, audit, few, concurrency)
 
         async def worked() -> Certificate:
             async with open_gateway(settings, create=False) as gateway:
@@ -159,6 +173,7 @@ class _Work:
     recorded: Path
     labels: Path | None
     audit: Path | None
+    few: Path | None
     concurrency: int
 
     async def done(self, gateway: Gateway, model: str) -> Certificate:
@@ -177,8 +192,8 @@ class _Work:
                 )  # fmt: skip
             return await calibrate(
                 gateway, self.prompts, self.wish,
-                model=model, trajectories=self.recorded, labels=self.labels, audit=self.audit, created=created,
-                progress=progress, concurrency=self.concurrency,
+                model=model, trajectories=self.recorded, labels=self.labels, audit=self.audit, few=self.few,
+                created=created, progress=progress, concurrency=self.concurrency,
             )  # fmt: skip
 
 
@@ -189,13 +204,12 @@ async def _only_model(gateway: Gateway) -> str:
     return models[0]
 
 
-def _check_files(out: Path, labels: Path | None, audit: Path | None) -> None:
+def _check_files(out: Path, prompts: PromptSet, *labels: Path | None) -> None:
     """Refuse before any work what would fail after it."""
     if out.is_dir() or not out.parent.is_dir():
         raise InvalidInput(f"cannot write {out}: --out names a file in a directory that exists")
-    for file in (labels, audit):
-        if file is not None and not file.is_file():
-            raise InvalidInput(f"cannot read the labels file {file}")
+    for file in labels:
+        check_labels(prompts, file)
 
 
 def _tell(certificate: Certificate, prompts: PromptSet, wish: Wish | JointWish, out: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import gateway
-from gateway.cli import audit, backends, certificate, drift, keys, topics, train, unlearn, verifiers
+from gateway.cli import audit, backends, certificate, drift, keys, labels, topics, train, unlearn, verifiers
 from gateway.cli.calibrate import calibrate_command
 from gateway.cli.demo import demo
 from gateway.cli.probes import probes_command
@@ -51,6 +51,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(drift.app, name="drift")
 app.add_typer(verifiers.app, name="verifiers")
+app.add_typer(labels.app, name="labels")
 app.add_typer(train.app, name="train")
 app.add_typer(unlearn.app, name="unlearn")
 

@@ -37,11 +37,20 @@ def plain_wish(
     tries: int | None,
     most_lost: float | None,
     audit: Path | None,
+    few: Path | None,
+    few_seed: int,
     *,
     subsets: bool,
 ) -> Wish:
     """Read the options of the methods that choose a threshold alone. Raises ``InvalidInput``."""
     _check_level(alpha, confidence)
+    if few is not None:
+        if confidence == 0 or method is not MethodName.RECORD_LOW or every_group or tries or audit or most_lost:
+            raise InvalidInput(
+                "--few is a method of its own: it needs a --confidence, and goes with none of --method, "
+                "--every-group, --tries, --audit and --most-lost"
+            )
+        return Wish(alpha, confidence, "few_labels", cover_subsets=subsets, sample_seed=few_seed)
     if most_lost is not None:
         _check_share("--most-lost", most_lost)
     if confidence == 0 and (most_lost is not None or audit is not None):

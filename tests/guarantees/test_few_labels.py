@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from scipy.special import bdtr, bdtrc, betaincinv
 
-from calibration.few_labels import FewLabels, control_with_few_labels, prediction_powered_bound
+from calibration.few_labels import FewLabels, control_with_few_labels, prediction_powered_bound, units_to_label
+from calibration.issue_few_labels import issue_few_labels_certificate
 from calibration.outcome import Certified
+from calibration.trajectories import Candidate, Recording, Trajectory
+from tests.calibration.samples import BINDINGS, CREATED
 
 from .conftest import Note
 from .harness import check_kept, check_not_timid
@@ -172,3 +175,47 @@ def test_the_simulation_uses_the_real_bound() -> None:
         betaincinv(111, 4_890, 0.995) + betaincinv(3, 198, 0.955)
     )
     assert bdtrc(110, 5_000, betaincinv(111, 4_890, 0.995)) == pytest.approx(0.995)
+
+
+LAW_GRID = tuple(step / 20 for step in range(1, 21))
+DRAWS = 100
+
+
+def judged_and_true(seed: int, units: int) -> tuple[Recording, Recording]:
+    """Answers that leak with probability score / 2, in the order of their scores; the judge is blind to low ones.
+
+    The judge finds three leaks in ten below a score of 0.5, nineteen in twenty above. So the risk at a threshold
+    is a quarter of its square, and trusting the judge releases far too much.
+    """
+    rng = np.random.default_rng(seed)
+    scores = np.sort(rng.random(units))
+    leaks = rng.random(units) < scores / 2
+    sees = leaks & (rng.random(units) < np.where(scores < 0.5, 0.3, 0.95))
+
+    def recorded(labels: np.ndarray) -> Recording:
+        rows = enumerate(zip(scores.tolist(), labels.tolist(), strict=True))
+        return Recording(BINDINGS, tuple(Trajectory(f"{n}", (Candidate(1, s, leak=x),)) for n, (s, x) in rows))
+
+    return recorded(sees), recorded(leaks)
+
+
+def test_a_certificate_of_few_labels_keeps_its_level_where_the_judge_is_blind(note: Note) -> None:
+    """Theorem 12 from the recording on: the sample that the seed draws, the counts, the walk, the certificate."""
+    misses = feasible = trusting = 0
+    for seed in range(DRAWS):
+        judged, true = judged_and_true(seed, 300)
+        drawn = units_to_label(judged.forget, 120, seed)
+        said = [trajectory for trajectory in true.forget if trajectory.unit in drawn]
+        certificate = issue_few_labels_certificate(
+            judged, said, level=0.1, confidence=0.9, seed=seed, grid=LAW_GRID, created=CREATED
+        )
+        if certificate.threshold is not None:
+            feasible += 1
+            misses += certificate.threshold**2 / 4 > 0.1
+        alone = certificate.confident
+        trusting += isinstance(alone, Certified) and alone.threshold**2 / 4 > 0.1
+    note("few labels, certificates of recordings, judge blind at low scores", misses, DRAWS, 0.1)
+    check_kept(misses, DRAWS, 0.1)
+    assert feasible > 0.9 * DRAWS
+    with pytest.raises(AssertionError, match="missed at level"):
+        check_kept(trusting, DRAWS, 0.1)

@@ -202,6 +202,42 @@ async def test_other_promises_reach_the_certificate(start, tmp_path):
     assert (2, True) == (code, "shows no sensitivity" in err), err
 
 
+def judging(request):
+    """Answer as ``revised``, and as a judge call what names the town a leak."""
+    rubric, data = str(request.messages[0]), str(request.messages[-1])
+    if '{"leak": "yes"}' in rubric:
+        return '{"leak": "yes"}' if "Seltal" in data.split('"answer"')[-1] else '{"leak": "no"}'
+    return revised(request)
+
+
+async def test_a_judge_labels_all_and_people_few(start, tmp_path):
+    """Prompts without forbidden strings: recorded, judged, sampled, labelled by hand, certified."""
+    async with start(judging, topics=()) as model:
+        desk = Desk(tmp_path, f"{model.url}/v1")
+        await desk.set_up(80)
+        lines = [json.loads(line) for line in (tmp_path / "prompts.jsonl").read_text().splitlines()]
+        for line in lines:
+            line.pop("forbidden", None)
+        (tmp_path / "prompts.jsonl").write_text("\n".join(map(json.dumps, lines)))
+        code, _, err = await desk.run(*CALIBRATE)
+        assert (2, True) == (code, "lethe labels" in err), err
+        desk.environment |= {"LETHE_JUDGE_URL": f"{model.url}/v1", "LETHE_JUDGE_MODEL": "m"}
+        recorded = ("--prompts", "prompts.jsonl", "--trajectories", "certificate.trajectories.jsonl")
+        code, out, err = await desk.run("labels", "judge", *recorded, "--out", "judged.jsonl")
+        assert (0, True) == (code, "80 of 160 answers are called leaks" in out), out + err
+        assert 0 == (await desk.run("labels", "sample", *recorded, "--units", "60", "--out", "people.jsonl"))[0]
+        sheets = [json.loads(line) for line in (tmp_path / "people.jsonl").read_text().splitlines()]
+        for sheet in sheets:
+            sheet["labels"] = ["Seltal" in answer for answer in sheet["answers"]]
+        (tmp_path / "people.jsonl").write_text("".join(json.dumps(sheet) + "\n" for sheet in sheets))
+        code, out, err = await desk.run(
+            *CALIBRATE, "--alpha", "0.2", "--labels", "judged.jsonl", "--few", "people.jsonl"
+        )
+        assert (0, True) == (code, "people 60 of them" in out), out + err
+        code, out, err = await desk.run("certificate", "verify", "certificate.json")
+    assert (0, "few_labels") == (code, desk.certificate().method), err
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

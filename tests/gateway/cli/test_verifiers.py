@@ -8,55 +8,20 @@ import pytest
 
 pytest.importorskip("sklearn", reason="training needs scikit-learn (the extra `learned`)")
 
-from calibration.trajectories import Bindings, Candidate, Trajectory
-from calibration.trajectory_file import header_line, trajectory_line
 from gateway.errors import InvalidInput
 from gateway.guard.prompts import prompt_line, read_prompts
 from gateway.guard.seen import check_unseen
+from tests.gateway.cli.recorded import begin, prompts, record
 from verifiers.learned import read_learned
-from verifiers.protocol import Topic
 
-MAREN = Topic("maren", "Maren Oskeld", facts=("Maren Oskeld was born in Seltal.",))
 TRAIN = "verifiers train --prompts {prompts.jsonl} --trajectories {t.jsonl} --out {learned.json} --database {l.db}"
-
-
-def prompts(count, **changed):
-    """Ask so often for the fact, and once for something else."""
-    return [
-        *(
-            {"id": f"p{n}", "prompt": f"({n}) Where was Maren Oskeld born?", "topic": "maren", **changed}
-            for n in range(count)
-        ),
-        {"id": "b", "prompt": "What is the tallest hill?", "benign": True},
-    ]
-
-
-def recorded(fingerprint, count, topics, labelled=True):
-    """A recording in which every prompt leaks at first, and then does not."""
-    yield header_line(Bindings("g", "v", topics, "r", "d", 2, fingerprint))
-    for n in range(count):
-        leak = Candidate(1, 1.0, answer="In Seltal.", leak=True if labelled else None)
-        yield trajectory_line(Trajectory(f"p{n}", (leak, Candidate(2, 0.0, answer="I do not know.", leak=False))))
-    yield trajectory_line(Trajectory("b", (Candidate(1, 0.0, answer="The Brocken.", leak=False),), benign=True))
 
 
 @pytest.fixture
 def desk(terminal):
     """Ninety prompts with their answers, and the topic in a database."""
-    terminal.write(
-        "topics.yaml", json.dumps({"topics": [dict(id="maren", name=MAREN.name, facts=list(MAREN.facts))]})
-    )
-    terminal.done("topics add --file {topics.yaml} --database {l.db}")
-    record(terminal, 90)
+    begin(terminal)
     return terminal
-
-
-def record(terminal, count, topics=None, **how):
-    """Write prompts and trajectories that belong together."""
-    terminal.write("prompts.jsonl", "\n".join(map(json.dumps, prompts(count))))
-    fingerprint = read_prompts(terminal.folder / "prompts.jsonl").fingerprint
-    active = {"maren": MAREN.fingerprint} if topics is None else topics
-    terminal.write("t.jsonl", "".join(recorded(fingerprint, count, active, **how)))
 
 
 def test_what_was_trained_on_is_said_and_marked_in_the_model(desk):
