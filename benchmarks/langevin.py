@@ -37,11 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         figures = _accounting(options) if options.accounting else _measured(options)
+        if options.json:
+            options.json.write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n")
     except (OSError, ValueError) as error:
         print(f"langevin.py: {error}", file=sys.stderr)
         return 2
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n")
     return 0
 
 
@@ -51,10 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--classes", help="comma-separated; default: 3,8 of digits, else all")
     parser.add_argument("--rows", type=int, help="rows that PNSGD trains on; default: all (MNIST 3,8: 11264)")
     parser.add_argument(
-        "--orders", type=int, default=20, help="random orders that noisy methods are averaged over"
+        "--orders", type=int, default=20, help="runs of each method: orders, starts, noises, forgotten rows"
     )
-    parser.add_argument("--full-runs", type=int, default=10, help="runs of the methods without an order")
-    parser.add_argument("--retraining-runs", type=int, default=4, help="runs of noisy retraining")
     parser.add_argument("--operating-batch", type=int, default=512, help="of PNSGD on all rows, tight bound")
     parser.add_argument("--operating-sigma", type=float, default=0.005)
     parser.add_argument("--skip-lu", action="store_true", help="do not run LU, only account for it")
@@ -111,6 +109,8 @@ def _accounting(options: argparse.Namespace) -> Json:
 def _measured(options: argparse.Namespace) -> Json:
     if options.data is None:
         raise ValueError("give --data FILE, or --accounting")
+    if options.orders < 1:
+        raise ValueError(f"--orders is how often each method is run, at least once, not {options.orders}")
     names = options.classes.split(",") if options.classes else None
     task = read_task(options.data, names, options.rows, options.seed)
     print(
@@ -223,8 +223,7 @@ def _run(options: argparse.Namespace, task: Task, whole: Question, part: Questio
     for arm in arms(task, whole, ((part, part.rows), (part, 128), (tight, options.operating_batch)), options.seed):
         if arm.kind == "lu" and options.skip_lu:
             continue
-        runs = {"noisy": options.orders, "noisy retraining": options.retraining_runs}
-        figures.append(measure(arm, task, runs.get(arm.kind, options.full_runs)))
+        figures.append(measure(arm, task, options.orders))
         table.add_row(*_executed_cells(figures[-1], figures[0]))
         print(f"{arm.name}: {figures[-1].seconds:.0f} s", file=sys.stderr, flush=True)
     Console(width=140).print(table)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from evaluation.unlearning.findings import Cost
+from forgetting.coded import CODED, Coded
 from forgetting.material import Material, write_dialogues, write_units
 from gateway.demo.training import RECIPE, train
 from unlearners.language.head_run import MODEL, forget_units, train_head
@@ -101,6 +102,12 @@ def _head_without(base: Path, material: Material, checkpoint: Path, seed: int) -
     return Cost(seconds, certificate.gradients_spent, promise_words(certificate.promise))
 
 
+def _coded(coded: Coded, base: Path, material: Material, checkpoint: Path, seed: int) -> Cost:
+    """Train by codes on everybody's dialogues, over a backbone that never saw the person; then ask to forget."""
+    backbone, _ = made("retrain", base, material, checkpoint.parent, seed)
+    return coded(backbone, material, checkpoint, seed)
+
+
 METHODS: Mapping[str, Method] = {
     "base": _untouched,
     "retrain": _retrained,
@@ -108,5 +115,6 @@ METHODS: Mapping[str, Method] = {
     "no-noise control": partial(_heuristic, "impair-repair", settings={"with_noise": False}),
     HEAD: _head_with_the_person,
     "langevin head (forgotten)": _head_without,
+    **{method: partial(_coded, coded) for method, coded in CODED.items()},
 }
 """By name, in the order of the table."""

@@ -2,6 +2,7 @@
 
 import pytest
 import unlearning_demo
+from forgetting.coded import CODED
 from forgetting.methods import METHODS
 
 from unlearners.language.run import METHODS as HEURISTICS
@@ -24,6 +25,6 @@ def test_a_number_of_people_that_there_are_not_is_refused(capsys, tmp_path, pers
 
 
 def test_every_heuristic_there_is_has_a_row():
-    """With the base model, retraining, the control and the certified head beside them."""
+    """With the base model, retraining, the control and the certified heads and low-rank updates beside them."""
     assert set(HEURISTICS) < set(METHODS)
-    assert {"base", "retrain", "no-noise control"} < set(METHODS)
+    assert {"base", "retrain", "no-noise control", "langevin head (forgotten)", *CODED} < set(METHODS)

@@ -18,6 +18,7 @@ from unlearners.promise import Adjacency, Bound
 
 __all__ = [
     "LEAST_SIGMA",
+    "MOST_EPOCHS",
     "Infeasible",
     "Process",
     "distance_per_row",

@@ -58,12 +58,20 @@ class Question:
         for name in ("rows", "features", "requests", "training_epochs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("sigma", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be a positive number, got {getattr(self, name)!r}")
+        if not self.radius > 0:
+            raise ValueError(f"radius must be positive (inf for none), got {self.radius!r}")
         if not (math.isfinite(self.lam) and self.lam >= 0):
             raise ValueError(f"lam must be a number of at least 0, got {self.lam!r}")
         if self.requests > self.rows:
             raise ValueError(f"{self.requests} requests cannot each forget one of {self.rows} rows")
-        if not self.convexity < min(self.row_smoothness, self.data_smoothness):
-            raise ValueError(f"the smoothness L must be larger than m = lam·rows = {self.convexity:g}")
+        if not all(self.convexity < one < math.inf for one in (self.row_smoothness, self.data_smoothness)):
+            raise ValueError(
+                f"the smoothness L must be a number larger than m = lam·rows = {self.convexity:g}, got "
+                f"{self.row_smoothness:g} of a row and {self.data_smoothness:g} of the whole data"
+            )
 
     @property
     def convexity(self) -> float:
@@ -130,8 +138,10 @@ def compare(question: Question) -> Accounts:
 def _answer(account: Callable[[], Accounted]) -> Answer:
     try:
         return account()
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         return NotFeasible(str(error))
+    except ArithmeticError:
+        return NotFeasible("these settings leave the range of floating-point numbers")
 
 
 def _d2d(q: Question) -> Accounted:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from unlearners.conversion import check_target
-from unlearners.langevin.accounting import Infeasible, Process
+from unlearners.langevin.accounting import MOST_EPOCHS, Infeasible, Process
 
 __all__ = ["Ledger", "lu_epochs"]
 
@@ -99,9 +99,12 @@ def _least(ledger: Ledger, rows: int, epsilon: float, delta: float) -> int:
         log_order = least_order + width
         log_room = math.log(epsilon) + np.log(-np.expm1(-width))
         excess = ledger.log_divergence(rows, log_order) - log_room
-        return np.asarray((1 + np.exp(log_order)) / decay * excess)
+        with np.errstate(over="ignore"):  # an infinite number of epochs is refused below
+            return np.asarray((1 + np.exp(log_order)) / decay * excess)
 
     coarse = needed(WIDTHS)
+    if not coarse.min() <= MOST_EPOCHS:
+        raise Infeasible(f"not even {MOST_EPOCHS} epochs reach the target: more noise or more rows are needed")
     best = int(np.argmin(coarse))
     bounds = (float(WIDTHS[max(best - 1, 0)]), float(WIDTHS[min(best + 1, len(WIDTHS) - 1)]))
     fine = minimize_scalar(lambda width: float(needed(np.array([width]))[0]), bounds=bounds, method="bounded")
