@@ -68,12 +68,13 @@ async def open_gateway(
     the configured key does not open.
     """
     async with AsyncExitStack() as stack:
-        store = await Store.open(settings.database, create=create, who="admin")
+        store = await Store.open(settings.database, create=create, grace_s=settings.database_grace_s, who="admin")
         stack.push_async_callback(store.aclose)
         routing = Routing(upstream or open_upstream(settings), opener or Backends(settings))
         stack.push_async_callback(routing.aclose)
         plan = loop_plan(settings)
-        drift = Drift(_reactions(settings), state_path(store.path), seed=lambda: randbits(63), report=report)
+        drift_file = settings.drift_file or state_path(store.database.path)
+        drift = Drift(_reactions(settings), drift_file, seed=lambda: randbits(63), report=report)
         stack.callback(drift.save)
         panel = stack.enter_context(open_panel(settings))
         if shut := sealed(panel.key, await store.topics()):

@@ -37,7 +37,16 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     database: str = Field(
-        "lethe.db", description="Where topics and certificates are kept: a file's path or `sqlite:///PATH`."
+        "lethe.db",
+        description="Where topics and certificates are kept: a file's path, `sqlite:///PATH`, or for replicas "
+        "`postgresql://USER@HOST/DATABASE` (extra `postgres`).",
+    )
+    database_grace_s: float = Field(
+        10.0,
+        ge=1,
+        le=3600,
+        description="How many seconds a PostgreSQL server may be out of reach before nothing is answered any "
+        "more; until then the last policy that it confirmed counts. A file is asked at every request.",
     )
     api_key: SecretStr | None = Field(
         None,
@@ -156,6 +165,11 @@ class Settings(BaseSettings):
     )
     drift_delta: float = Field(
         0.01, gt=0, lt=1, description="Highest probability that a monitor of drift ever rings without need."
+    )
+    drift_file: Path | None = Field(
+        None,
+        description="Where this process keeps the monitors' state. Unset: beside the database's file, or "
+        "lethe.drift.json in the working directory where the database is a server's.",
     )
     drift_on_scores: Literal["warn", "tighten", "fall_back"] = Field(
         "warn",

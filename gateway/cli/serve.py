@@ -78,6 +78,6 @@ async def _serve(settings: Settings, certificate: Path | None) -> None:
                 typer.echo(f"not available: the backend {name}: {problem}", err=True)
 
         def listening(url: str) -> None:
-            typer.echo(f"Lethe listens on {url}/v1, with the topics of {gateway.store.path.resolve()}", err=True)
+            typer.echo(f"Lethe listens on {url}/v1, with the topics of {gateway.store.shown}", err=True)
 
         await serve_until_signalled(create_app(gateway), settings.host, settings.port, listening)

@@ -84,13 +84,13 @@ def add(
     else:
         topics = _parse(given) if file is None else _load(file, given)
 
-    async def write(store: Store) -> tuple[int, Path]:
-        return await store.add(*topics), store.path
+    async def write(store: Store) -> tuple[int, str]:
+        return await store.add(*topics), store.shown
 
-    revision, path = with_store(database, write, create=True)
+    revision, shown = with_store(database, write, create=True)
     for topic in topics:
         typer.echo(f"added {topic.topic.id} ({_state(topic)})")
-    typer.echo(f"revision {revision} of {path.resolve()}")
+    typer.echo(f"revision {revision} of {shown}")
 
 
 @app.command("list")

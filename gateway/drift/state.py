@@ -19,8 +19,10 @@ __all__ = ["read_watches", "state_path", "write_watches"]
 SCHEMA: Final = "lethe.drift/1"
 
 
-def state_path(database: Path) -> Path:
-    """Name the file: beside the database."""
+def state_path(database: Path | None) -> Path:
+    """Name the file: beside the database's, or in the working directory where that is no file."""
+    if database is None:
+        return Path("lethe.drift.json")
     return database.with_name(f"{database.name}.drift.json")
 
 

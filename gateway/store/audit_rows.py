@@ -81,7 +81,7 @@ async def state(connection: AsyncConnection) -> State:
     for name, kind in KINDS.items():
         columns = [_as_it_lies(kind.table.c[column]) for column in (kind.key, *kind.shown, *kind.digested)]
         for row in (await connection.execute(select(*columns))).all():
-            values = dict(zip((*kind.shown, *kind.digested), row[1:], strict=True))
+            values = dict(zip((*kind.shown, *kind.digested), map(_alike, row[1:]), strict=True))
             found[name, str(row[0])] = values
     return found
 
@@ -133,6 +133,13 @@ def _told(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
         return shown
     content = canonical({name: values[name] for name in KINDS[kind].digested})
     return {**shown, "content": hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()}
+
+
+def _alike(value: Any) -> Any:
+    """Give what a server's driver reads as a type of its own the form that it has in a file."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return int(value) if isinstance(value, bool) else value
 
 
 def _as_it_lies(column: ColumnElement[Any]) -> ColumnElement[Any]:

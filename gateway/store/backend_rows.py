@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ __all__ = [
 
 async def read_backends(connection: AsyncConnection) -> tuple[BackendRecord, ...]:
     """Return all backends in the order of their names. Raises ``ValueError`` for a row that makes none."""
-    routed = (await connection.execute(select(routes).order_by(routes.c.topic_id))).all()
-    found = (await connection.execute(select(backends).order_by(backends.c.name))).all()
+    routed = sorted((await connection.execute(select(routes))).all(), key=attrgetter("topic_id"))
+    found = sorted((await connection.execute(select(backends))).all(), key=attrgetter("name"))
     return tuple(_backend(row, [r.topic_id for r in routed if r.backend == row.name]) for row in found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -22,7 +23,7 @@ async def read_keys(connection: AsyncConnection) -> tuple[ClientKey, ...]:
 
     Raises ``ValueError`` for a row whose limits are none: they must not read as no limit.
     """
-    found = (await connection.execute(select(client_keys).order_by(client_keys.c.name))).all()
+    found = sorted((await connection.execute(select(client_keys))).all(), key=attrgetter("name"))
     return tuple(_key(row) for row in found)
 
 

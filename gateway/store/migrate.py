@@ -12,12 +12,12 @@ from sqlalchemy import Connection, inspect
 
 from gateway.errors import StoreError
 
-__all__ = ["check_whole", "upgrade"]
+__all__ = ["upgrade"]
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-def upgrade(connection: Connection, path: Path) -> None:
+def upgrade(connection: Connection, shown: str) -> None:
     """Create or upgrade the tables in the connection's open transaction: all of it, or nothing.
 
     Raises ``StoreError`` for a database of a newer Lethe, and for one that another program made.
@@ -29,24 +29,17 @@ def upgrade(connection: Connection, path: Path) -> None:
     current = MigrationContext.configure(connection).get_current_revision()
     if current == script.get_current_head():
         return
-    _require_ours(connection, script, current, path)
+    _require_ours(connection, script, current, shown)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
-def _require_ours(connection: Connection, script: ScriptDirectory, current: str | None, path: Path) -> None:
+def _require_ours(connection: Connection, script: ScriptDirectory, current: str | None, shown: str) -> None:
     if current is None:
         if inspect(connection).get_table_names():
-            raise StoreError(f"the database {path} belongs to another program; name another file")
+            raise StoreError(f"the database {shown} belongs to another program; name another database")
         return
     if current not in {revision.revision for revision in script.walk_revisions()}:
         raise StoreError(
-            f"the database {path} was written by a newer Lethe (schema {current}); upgrade Lethe to use it"
+            f"the database {shown} was written by a newer Lethe (schema {current}); upgrade Lethe to use it"
         )
-
-
-def check_whole(connection: Connection, path: Path) -> None:
-    """Read every page once, so that damage is found now and not at some request. Raises ``StoreError``."""
-    verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
-    if verdict != "ok":
-        raise StoreError(f"the database {path} is damaged; put back a whole copy")

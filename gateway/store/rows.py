@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import Row, delete, insert, select, update
@@ -47,8 +48,8 @@ async def read_revision(connection: AsyncConnection) -> int:
 
 async def read_topics(connection: AsyncConnection) -> tuple[ForgetTopic, ...]:
     """Return all topics in the order of their ids. Raises ``ValueError`` for a row that makes no topic."""
-    rows = (await connection.execute(select(topics).order_by(topics.c.id))).all()
-    return tuple(_topic(row) for row in rows)
+    rows = (await connection.execute(select(topics))).all()
+    return tuple(_topic(row) for row in sorted(rows, key=attrgetter("id")))
 
 
 async def read_topic(connection: AsyncConnection, topic_id: str) -> ForgetTopic:

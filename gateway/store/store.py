@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import InvalidInput, StoreError
 from gateway.store import audit_rows, backend_rows, key_rows, mode_rows, rows
+from gateway.store.addresses import database_at
 from gateway.store.chain import Chained
-from gateway.store.engine import WRITES, database_path, make_engine, require_file, store_error
-from gateway.store.migrate import check_whole, upgrade
+from gateway.store.database import Database, Watch
+from gateway.store.migrate import upgrade
 from gateway.store.records import NO_LIMITS, BackendRecord, ForgetTopic, KeyLimits, Mode, PolicyRecord
-from gateway.store.watch import Version, Watch
 
-__all__ = ["BUSY_TIMEOUT_S", "Clock", "Store"]
+__all__ = ["BUSY_TIMEOUT_S", "GRACE_S", "Clock", "Store"]
 
 BUSY_TIMEOUT_S = 5.0
 """How long a transaction waits for another program's write lock before it gives up."""
+
+GRACE_S = 10.0
+"""How long what a database server said last is believed while it cannot be reached. A file is always asked."""
 
 Clock = Callable[[], datetime]
 
@@ -33,22 +35,21 @@ def _utc_now() -> datetime:
 
 
 class Store:
-    """The policy: topics, certificates, backends, client keys, in one SQLite file that processes may share.
+    """The policy: topics, certificates, backends, client keys, in one database that processes and replicas share.
 
     Every write adds one to the revision in its own transaction, enters what it changed into the audit log, and
-    returns it. A write that has returned is
-    on disk: kill -9 and loss of power lose nothing acknowledged, and nothing is ever half done. Safe to call
-    concurrently from one event loop. Every method may raise ``StoreError``.
+    returns it. A write that has returned is on disk: kill -9 and loss of power lose nothing acknowledged, and
+    nothing is ever half done. Safe to call concurrently from one event loop. Every method may raise
+    ``StoreError``.
     """
 
-    def __init__(self, path: Path, engine: AsyncEngine, watch: Watch, clock: Clock, who: str) -> None:
+    def __init__(self, database: Database, watch: Watch[Any], clock: Clock, who: str) -> None:
         """Take the opened parts. Use ``Store.open``."""
-        self.path = path
-        self._engine = engine
+        self.database = database
         self._watch = watch
         self._clock = clock
         self._who = who
-        self._seen: Version | None = None
+        self._seen: object = None
 
     @classmethod
     async def open(
@@ -57,32 +58,36 @@ class Store:
         *,
         create: bool = True,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
+        grace_s: float = GRACE_S,
         clock: Clock = _utc_now,
         who: str = "lethe",
     ) -> Self:
         """Open a database, bringing its tables to the newest schema.
 
-        With ``create`` a missing file is made (its directory is not). ``who`` is how the audit log calls whoever
-        writes by this store. Raises ``InvalidInput`` for a URL that
-        is not SQLite's, and ``StoreError`` for a file that is missing, damaged, locked, read-only, another
-        program's, or of a newer Lethe; the file is then as it was.
+        With ``create`` a missing file is made (its directory is not), and an empty database of a server filled.
+        ``who`` is how the audit log calls whoever writes by this store. Raises ``InvalidInput`` for a URL that
+        names no database that Lethe can use, and ``StoreError`` for one that is missing, damaged, locked,
+        read-only, another program's, or of a newer Lethe; it is then as it was.
         """
-        path = database_path(url_or_path)
-        require_file(path, create=create)
-        engine = make_engine(path, busy_timeout_s=busy_timeout_s)
+        database = database_at(url_or_path, create=create, busy_timeout_s=busy_timeout_s, grace_s=grace_s)
         try:
-            async with _transaction(engine, path, WRITES) as connection:
-                await connection.run_sync(check_whole, path)
-                await connection.run_sync(upgrade, path)
-            return cls(path, engine, Watch(path), clock, who)
+            async with _transaction(database, database.transactions.opening) as connection:
+                await connection.run_sync(partial(database.prepare, create=create))
+                await connection.run_sync(upgrade, database.shown)
+            return cls(database, database.watch(), clock, who)
         except BaseException:
-            await engine.dispose()
+            await database.engine.dispose()
             raise
+
+    @property
+    def shown(self) -> str:
+        """Name the database for people: without a password."""
+        return self.database.shown
 
     async def aclose(self) -> None:
         """Close every connection."""
-        self._watch.close()
-        await self._engine.dispose()
+        await self._watch.aclose()
+        await self.database.engine.dispose()
 
     def revision_changed(self) -> bool:
         """Say whether anybody, in any process, has written since the last ``snapshot`` of this store.
@@ -90,13 +95,14 @@ class Store:
         True before the first snapshot, and until one succeeds. Takes microseconds, so ask it at every
         request. Raises ``StoreError`` when the database cannot be asked: fail closed.
         """
-        return self._watch.version() != self._seen
+        return self._seen is None or bool(self._watch.version() != self._seen)
 
     async def snapshot(self) -> PolicyRecord:
         """Read the policy and count it as seen: for the one reader that asks ``revision_changed``."""
+        await self._watch.begin()
         version = self._watch.version()  # before reading: a write in between is seen at the next look
-        if self._seen is not None and version.written == self._seen.written:
-            await self._engine.dispose()  # the file changed under SQLite's feet: what connections remember is old
+        if self._watch.outlived(self._seen, version):
+            await self.database.engine.dispose()
         record = await self.policy()
         self._seen = version
         return record
@@ -252,30 +258,31 @@ class Store:
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
-        async with _transaction(self._engine, self.path, {}) as connection:
+        async with _transaction(self.database, self.database.transactions.reading) as connection:
             yield connection
 
     @asynccontextmanager
     async def _writing(self, what: str) -> AsyncIterator[tuple[AsyncConnection, int]]:
         """Count the write and log it, in its own transaction: it is in the log, or it was never made."""
-        async with _transaction(self._engine, self.path, WRITES) as connection:
+        async with _transaction(self.database, self.database.transactions.writing) as connection:
             revision = await rows.bump_revision(connection)
             before = await audit_rows.state(connection)
             yield connection, revision
             after = await audit_rows.state(connection)
             write = audit_rows.Write(self._who, what, self._clock(), revision)
             await audit_rows.append(connection, write, before, after)
+        self._watch.wrote()
 
 
 @asynccontextmanager
-async def _transaction(
-    engine: AsyncEngine, path: Path, options: Mapping[str, Any]
-) -> AsyncIterator[AsyncConnection]:
+async def _transaction(database: Database, options: Mapping[str, Any]) -> AsyncIterator[AsyncConnection]:
     """Commit at the end, roll back on any exception, and turn what the database says into ``StoreError``."""
     try:
-        async with engine.execution_options(**options).begin() as connection:
+        async with database.engine.execution_options(**options).begin() as connection:
             yield connection
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        raise store_error(error, path) from error
+    except database.failures as error:
+        raise database.error(error) from error
     except ValueError as error:  # a row that makes no topic, JSON that is none, a pool that is closed
-        raise StoreError(f"the database {path} holds what Lethe did not write; put back a copy") from error
+        raise StoreError(
+            f"the database {database.shown} holds what Lethe did not write; put back a copy"
+        ) from error

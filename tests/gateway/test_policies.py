@@ -44,7 +44,7 @@ def policies(store, **exceptions):
 
 def behind_its_back(store, statement):
     """Change the database as another program would."""
-    with sqlite3.connect(store.path) as connection:
+    with sqlite3.connect(store.database.path) as connection:
         connection.execute(statement)
     connection.close()
 

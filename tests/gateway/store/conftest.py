@@ -1,24 +1,54 @@
-"""A database in a temporary directory."""
+"""A database in a temporary directory, or of a server of the tests' own."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from gateway.store.store import Store
 
+Execute = Callable[..., None]
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the test's database is."""
+    """Where the test's database is, for tests of what only a file has."""
     return tmp_path / "lethe.db"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, path: Path) -> str:
+    """Name a new database, of either kind in turn."""
+    return str(path) if request.param == "sqlite" else request.getfixturevalue("postgres").new_database()
+
+
 @pytest.fixture
-async def store(path: Path) -> AsyncIterator[Store]:
+def execute(request: pytest.FixtureRequest, address: str) -> Execute:
+    """Change the database behind Lethe's back. Raises ``RuntimeError`` where it refuses."""
+
+    def on_file(*statements: str) -> None:
+        connection = sqlite3.connect(address)
+        try:
+            for statement in statements:
+                connection.execute(statement)
+            connection.commit()
+        except sqlite3.Error as error:
+            raise RuntimeError(str(error)) from error
+        finally:
+            connection.close()
+
+    def on_server(*statements: str) -> None:
+        request.getfixturevalue("postgres").execute(address, *statements)
+
+    return on_server if address.startswith("postgresql:") else on_file
+
+
+@pytest.fixture
+async def store(address: str) -> AsyncIterator[Store]:
     """Open a new store there."""
-    store = await Store.open(path)
+    store = await Store.open(address)
     yield store
     await store.aclose()

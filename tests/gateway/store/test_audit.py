@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,9 +41,9 @@ WRITES = (
 
 
 @pytest.fixture
-async def written(path: Path):
+async def written(address: str):
     """Make every kind of write there is, as somebody, at one moment."""
-    store = await Store.open(path, clock=lambda: datetime(2026, 1, 31, tzinfo=UTC), who="cli:ida")
+    store = await Store.open(address, clock=lambda: datetime(2026, 1, 31, tzinfo=UTC), who="cli:ida")
     for _, write in WRITES:
         await write(store)
     yield store
@@ -62,13 +61,12 @@ async def verdict(store: Store, head: str | None = None):
     return checked(rows, revision=revision, head=head)
 
 
-def execute(path: Path, *statements: str) -> None:
+@pytest.fixture
+def tamper(address: str, execute):
     """Change the database behind Lethe's back, as somebody who removes the triggers first."""
-    connection = sqlite3.connect(path)
-    for statement in ("DROP TRIGGER audit_keeps_on_update", "DROP TRIGGER audit_keeps_on_delete", *statements):
-        connection.execute(statement)
-    connection.commit()
-    connection.close()
+    of_file = ("DROP TRIGGER audit_keeps_on_update", "DROP TRIGGER audit_keeps_on_delete")
+    triggers = ("DROP TRIGGER audit_keeps ON audit",) if address.startswith("postgresql:") else of_file
+    return lambda *statements: execute(*triggers, *statements)
 
 
 async def test_every_write_is_logged_with_who_when_and_its_revision(written):
@@ -94,7 +92,7 @@ def test_every_column_is_told_or_left_out_on_purpose():
     assert {t.name: set(t.c.keys()) for t in metadata.sorted_tables if t.name not in beside} == told
 
 
-async def test_nothing_that_is_forgotten_and_no_secret_is_in_the_log(path, written):
+async def test_nothing_that_is_forgotten_and_no_secret_is_in_the_log(written):
     """Ids, states, digests and the names of fields are."""
     text = str((await written.audit())[1])
     words = ("Maren", "Seltal", "founder", "Bells", "archive", "M. O.", "npo", "the-digest")
@@ -145,12 +143,10 @@ async def test_a_refused_write_is_not_in_the_log(store: Store):
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit SET entry = '{}'", "DELETE FROM audit"])
-async def test_the_database_itself_refuses_to_change_the_log(path, written, statement):
+async def test_the_database_itself_refuses_to_change_the_log(written, execute, statement):
     """For any program, until somebody drops the triggers."""
-    connection = sqlite3.connect(path)
-    with pytest.raises(sqlite3.IntegrityError, match="only grow"):
-        connection.execute(statement)
-    connection.close()
+    with pytest.raises(RuntimeError, match="only grow"):
+        execute(statement)
 
 
 @pytest.mark.parametrize(
@@ -163,18 +159,18 @@ async def test_the_database_itself_refuses_to_change_the_log(path, written, stat
         ("UPDATE topics SET name = 'x'; UPDATE policy SET revision = revision + 1", "the policy is at 15"),
     ],
 )
-async def test_what_was_done_to_the_log_is_found(path, written, statement, words):
+async def test_what_was_done_to_the_log_is_found(written, tamper, statement, words):
     """By somebody with the database in their hands."""
-    execute(path, *statement.split("; "))
+    tamper(*statement.split("; "))
     found = await verdict(written)
     assert isinstance(found, Broken)
     assert words in found.what
 
 
-async def test_a_log_cut_off_with_its_revision_is_found_by_a_head_kept_elsewhere(path, written):
+async def test_a_log_cut_off_with_its_revision_is_found_by_a_head_kept_elsewhere(written, tamper):
     """Without the head, a chain that ends earlier is a whole chain."""
     head = (await verdict(written)).head
-    execute(path, "DELETE FROM audit WHERE number > 5", "UPDATE policy SET revision = 4")
+    tamper("DELETE FROM audit WHERE number > 5", "UPDATE policy SET revision = 4")
     assert isinstance(await verdict(written), Whole)
     assert isinstance(await verdict(written, head), Broken)
 

@@ -77,10 +77,10 @@ async def test_a_topics_route_goes_with_the_topic_and_with_the_backend(store: St
         await store.remove_backend("nowhere")
 
 
-async def test_keys_are_kept_by_their_digest_and_stay_when_revoked(path: Path) -> None:
+async def test_keys_are_kept_by_their_digest_and_stay_when_revoked(address: str) -> None:
     """A name is never used twice, and a key is revoked once."""
     now = datetime(2026, 1, 31, tzinfo=UTC)
-    store = await Store.open(path, clock=lambda: now)
+    store = await Store.open(address, clock=lambda: now)
     await store.put_backend(THERE)
     await store.add_key("alice", "d1", "there")
     await store.add_key("bob", "d2")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StoreError
-from gateway.store.engine import store_error
 from gateway.store.records import ForgetTopic
 from gateway.store.store import Store
+from gateway.store.watch import file_error
 from verifiers.protocol import Topic
 
 ADA = ForgetTopic(Topic("ada", "Ada", facts=("Ada cast bells. " * 2000,)))
@@ -22,6 +22,7 @@ WRITE_FOREVER = """
 import asyncio, itertools, sys
 from gateway.store.records import ForgetTopic
 from gateway.store.store import Store
+from gateway.store.watch import file_error
 from verifiers.protocol import Topic
 async def main():
     store = await Store.open(sys.argv[1])
@@ -35,6 +36,7 @@ OPEN_AND_ADD = """
 import asyncio, sys
 from gateway.store.records import ForgetTopic
 from gateway.store.store import Store
+from gateway.store.watch import file_error
 from verifiers.protocol import Topic
 async def main():
     store = await Store.open(sys.argv[1])
@@ -45,7 +47,7 @@ asyncio.run(main())
 """
 
 
-def execute(path: Path, *statements: str) -> None:
+def change(path: Path, *statements: str) -> None:
     """Change a database behind Lethe's back."""
     connection = sqlite3.connect(path)
     for statement in statements:
@@ -54,11 +56,11 @@ def execute(path: Path, *statements: str) -> None:
     connection.close()
 
 
-def make(path: Path) -> None:
+def make(address: Path | str) -> None:
     """Make a database with one long topic."""
 
     async def fill() -> None:
-        store = await Store.open(path)
+        store = await Store.open(address)
         await store.add(ADA)
         await store.aclose()
 
@@ -108,11 +110,11 @@ def test_a_database_of_a_newer_lethe_is_refused_and_kept(path: Path) -> None:
     """A schema from the future is not guessed at: the message says to upgrade."""
     make(path)
     newest = sqlite3.connect(path).execute("SELECT version_num FROM alembic_version").fetchone()[0]
-    execute(path, "UPDATE alembic_version SET version_num = '9999'")
+    change(path, "UPDATE alembic_version SET version_num = '9999'")
     message = opening(path)
     assert "newer Lethe (schema 9999)" in message
     assert "upgrade Lethe" in message
-    execute(path, f"UPDATE alembic_version SET version_num = '{newest}'")
+    change(path, f"UPDATE alembic_version SET version_num = '{newest}'")
     make_sure_ada_is_there(path)
 
 
@@ -130,7 +132,7 @@ def make_sure_ada_is_there(path: Path) -> None:
 
 def test_another_programs_database_is_refused_and_kept(path: Path) -> None:
     """A database with tables that Lethe did not make gets no tables of Lethe's."""
-    execute(path, "CREATE TABLE recipes (name TEXT)")
+    change(path, "CREATE TABLE recipes (name TEXT)")
     assert "another program" in opening(path)
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("recipes",)]
@@ -188,13 +190,13 @@ def test_a_read_only_database_says_so(path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError) as refused:
         connection.execute("DELETE FROM topics")
     connection.close()
-    assert "may not be written" in str(store_error(refused.value, path))
+    assert "may not be written" in str(file_error(refused.value, path))
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE topics SET facts = 'no json'",
+        "UPDATE topics SET facts = '\"no list\"'",
         "UPDATE topics SET name = ''",
         "UPDATE topics SET aliases = '3'",
         "UPDATE topics SET aliases = '[3]'",
@@ -202,16 +204,16 @@ def test_a_read_only_database_says_so(path: Path) -> None:
         "UPDATE topics SET fallback_style = 'polite'",
         "UPDATE certificates SET body = '[1]'",
         "DELETE FROM policy",
-        "DROP TABLE topics",
+        "DROP TABLE client_keys",
     ],
 )
-def test_what_lethe_did_not_write_fails_closed(path: Path, damage: str) -> None:
+def test_what_lethe_did_not_write_fails_closed(address: str, execute, damage: str) -> None:
     """A row edited by hand into nonsense is an error of the store, never a topic left out."""
-    make(path)
-    execute(path, "INSERT INTO certificates VALUES ('c', '{}', 1, '2026-01-01 00:00:00', '')", damage)
+    make(address)
+    execute("INSERT INTO certificates VALUES ('c', '{}', true, '2026-01-01 00:00:00', '')", damage)
 
     async def look() -> None:
-        store = await Store.open(path)
+        store = await Store.open(address)
         try:
             with pytest.raises(StoreError):
                 await store.snapshot()
@@ -224,7 +226,7 @@ def test_what_lethe_did_not_write_fails_closed(path: Path, damage: str) -> None:
 
 def test_a_failed_migration_leaves_the_database_as_it_was(path: Path) -> None:
     """Migrations run in one transaction: a table in the way undoes the tables made before it."""
-    execute(
+    change(
         path,
         "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)",
         "CREATE TABLE policy (x)",
@@ -261,17 +263,17 @@ def test_kill_9_loses_nothing_acknowledged_and_leaves_nothing_half_done(path: Pa
         assert sorted(ids) == sorted(f"t{number}-{part}" for number in range(revision) for part in range(5))
 
 
-def test_processes_that_open_a_new_database_at_once_share_it(path: Path) -> None:
-    """Four processes start on a file that is not there yet: one makes the tables and no write is lost."""
+def test_processes_that_open_a_new_database_at_once_share_it(address: str) -> None:
+    """Four processes start on a database that is empty yet: one makes the tables and no write is lost."""
     writers = [
-        subprocess.Popen([sys.executable, "-c", OPEN_AND_ADD, str(path), name], stderr=subprocess.PIPE)
+        subprocess.Popen([sys.executable, "-c", OPEN_AND_ADD, address, name], stderr=subprocess.PIPE)
         for name in "abcd"
     ]
     errors = [writer.communicate(timeout=120)[1].decode() for writer in writers]
     assert errors == [""] * 4
 
     async def look() -> tuple[int, int]:
-        store = await Store.open(path)
+        store = await Store.open(address)
         record = await store.snapshot()
         await store.aclose()
         return record.revision, len(record.topics)

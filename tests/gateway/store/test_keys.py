@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -55,14 +53,11 @@ async def test_no_limit_is_set_for_a_key_that_is_not_in_force(store: Store) -> N
             await store.limit_key(name, {"concurrent": 1})
 
 
-@pytest.mark.parametrize("damage", ["models = '{}'", "models = '[]'", "models = '[1]'", "concurrent = 'many'"])
-async def test_limits_that_cannot_be_read_are_no_freedom(path: Path, store: Store, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["models = '{}'", "models = '[]'", "models = '[1]'", "concurrent = 0"])
+async def test_limits_that_cannot_be_read_are_no_freedom(execute, store: Store, damage: str) -> None:
     """The gateway answers nobody rather than letting a key ask for everything."""
     await store.add_key("alice", "d1", None, ALL)
-    connection = sqlite3.connect(path)
-    connection.execute(f"UPDATE client_keys SET {damage}")
-    connection.commit()
-    connection.close()
+    execute(f"UPDATE client_keys SET {damage}")
     with pytest.raises(StoreError):
         await store.policy()
 

@@ -2,60 +2,62 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gateway.store import migrate
+from gateway.store.addresses import database_at
 from gateway.store.chain import Whole, checked, entry_of
 from gateway.store.schema import metadata
 from gateway.store.store import Store
 
 
-async def test_the_migrations_make_the_schema_that_the_code_uses(path: Path, store: Store) -> None:
+def differences(connection: Connection) -> list[object]:
+    """Compare a database's tables with those that the code believes in."""
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return list(compare_metadata(context, metadata))
+
+
+async def test_the_migrations_make_the_schema_that_the_code_uses(store: Store) -> None:
     """A column added to the schema without a migration is found here."""
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, metadata) == []
-    engine.dispose()
+    async with store.database.engine.connect() as connection:
+        assert [] == await connection.run_sync(differences)
 
 
-async def test_opening_again_migrates_nothing(path: Path, store: Store) -> None:
+async def test_opening_again_migrates_nothing(address: str, store: Store) -> None:
     """A database of the newest schema is only opened."""
     before = await store.snapshot()
-    again = await Store.open(path)
+    again = await Store.open(address)
     assert await again.snapshot() == before
     await again.aclose()
 
 
-async def test_every_write_is_on_disk_before_it_is_acknowledged(path: Path, store: Store) -> None:
+async def test_every_write_to_a_file_is_on_disk_before_it_is_acknowledged(path: Path) -> None:
     """The journal is a write-ahead log, and each commit of the store's connections waits for the disk."""
-    async with store._engine.connect() as connection:
+    store = await Store.open(path)
+    async with store.database.engine.connect() as connection:
         found = [
             (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         ]
+    await store.aclose()
     assert found == ["wal", 2, 1, 5000]
 
 
-async def test_the_database_holds_at_most_one_active_certificate_a_generator(path: Path, store: Store) -> None:
+async def test_the_database_holds_at_most_one_active_certificate_a_generator(execute, store: Store) -> None:
     """The rule is the database's own, so that no other program can break it."""
     await store.put_certificate("c1", {})
     await store.activate_certificate("c1")
-    refused = False
-    try:
-        _insert_active_certificate(path)
-    except sqlite3.IntegrityError:
-        refused = True
-    assert refused
+    with pytest.raises(RuntimeError, match=r"(?i)unique"):
+        execute("INSERT INTO certificates VALUES ('c2', '{}', true, '2026-01-01 00:00:00', '')")
 
 
 def test_the_tables_can_be_made_in_postgresql() -> None:
@@ -73,10 +75,10 @@ def test_the_tables_can_be_made_in_postgresql() -> None:
     ]
 
 
-async def test_a_database_of_the_first_schema_keeps_all_that_it_has(path: Path) -> None:
+async def test_a_database_of_the_first_schema_keeps_all_that_it_has(address: str) -> None:
     """Made by the first migration alone, as it was released: topics, revision, and which certificate is active."""
-    _make_first_schema(path)
-    store = await Store.open(path)
+    await _make_first_schema(address)
+    store = await Store.open(address)
     record = await store.policy()
     assert (7, "Ada", ()) == (record.revision, record.topics[0].topic.name, record.backends)
     assert [{"id": "c1", "bindings": {"generator": "g"}}] == list(record.certificates)
@@ -91,29 +93,26 @@ async def test_a_database_of_the_first_schema_keeps_all_that_it_has(path: Path) 
     await store.aclose()
 
 
-def _make_first_schema(path: Path) -> None:
+async def _make_first_schema(address: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrate.__file__).with_name("migrations")))
     config.set_main_option("path_separator", "os")
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.begin() as connection:
+    database = database_at(address, create=True, busy_timeout_s=5, grace_s=5)
+
+    def make(connection: Connection) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
         when = "'2026-01-01 00:00:00.000000'"
         body = '{"id": "%s", "bindings": {"generator": "g"}}'
         for statement in (
-            f"INSERT INTO topics VALUES ('ada', 'Ada', '[]', '', '[]', '[]', 1, 'unaware', NULL, {when}, {when})",
-            f"INSERT INTO certificates VALUES ('c1', '{body % 'c1'}', 1, {when})",
-            f"INSERT INTO certificates VALUES ('c2', '{body % 'c2'}', 0, {when})",
+            "INSERT INTO topics VALUES ('ada', 'Ada', '[]', '', '[]', '[]', true, 'unaware', NULL, "
+            f"{when}, {when})",
+            f"INSERT INTO certificates VALUES ('c1', '{body % 'c1'}', true, {when})",
+            f"INSERT INTO certificates VALUES ('c2', '{body % 'c2'}', false, {when})",
             "UPDATE policy SET revision = 7",
         ):
             connection.exec_driver_sql(statement)
-    engine.dispose()
 
-
-def _insert_active_certificate(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    try:
-        connection.execute("INSERT INTO certificates VALUES ('c2', '{}', 1, '2026-01-01 00:00:00', '')")
-    finally:
-        connection.close()
+    async with database.engine.execution_options(**database.transactions.opening).begin() as connection:
+        await connection.run_sync(make)
+    await database.engine.dispose()

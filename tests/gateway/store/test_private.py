@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from pathlib import Path
 
 import pytest
 
@@ -27,7 +25,7 @@ async def test_a_private_topic_is_read_as_it_was_written(store: Store) -> None:
     assert (record,) == (await store.policy()).topics
 
 
-async def test_plain_and_private_replace_each_other_whole(path: Path, store: Store) -> None:
+async def test_plain_and_private_replace_each_other_whole(store: Store) -> None:
     """Neither leaves anything of itself in the other's row."""
     await store.add(ForgetTopic(PLAIN))
     for record in (ForgetTopic(PRIVATE), ForgetTopic(PLAIN)):
@@ -46,12 +44,10 @@ async def test_plain_and_private_replace_each_other_whole(path: Path, store: Sto
         {"id": "case-8"},
     ],
 )
-async def test_a_row_that_is_no_private_topic_is_refused(path: Path, store: Store, change: dict[str, str]) -> None:
+async def test_a_row_that_is_no_private_topic_is_refused(execute, store: Store, change: dict[str, str]) -> None:
     """Hashes that are incomplete or another's, and plain text beside hashes, are not what Lethe wrote."""
     await store.add(ForgetTopic(PRIVATE))
     ((column, value),) = change.items()
-    with sqlite3.connect(path) as connection:
-        connection.execute(f"UPDATE topics SET {column} = ?", (value,))
-    connection.close()
+    execute(f"UPDATE topics SET {column} = '{value}'")
     with pytest.raises(StoreError, match="did not write"):
         await store.topics()

@@ -1,4 +1,4 @@
-"""Noticing writes: of this store, of another store, of another process; and noticing that it cannot tell."""
+"""Noticing writes to a file: of this store, another, another process; and noticing that it cannot tell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from gateway.errors import StoreError
 from gateway.store.records import ForgetTopic
 from gateway.store.store import Store
-from gateway.store.watch import Watch
+from gateway.store.watch import FileWatch
 from verifiers.protocol import Topic
 
 ADA = ForgetTopic(Topic("ada", "Ada"))
@@ -26,6 +26,12 @@ async def main():
     await store.aclose()
 asyncio.run(main())
 """
+
+
+@pytest.fixture
+def address(path: Path) -> str:
+    """Name a file; test_listening.py has the same for a server."""
+    return str(path)
 
 
 def toggle_elsewhere(path: Path) -> None:
@@ -127,15 +133,15 @@ async def test_a_database_that_was_replaced_fails_closed(path: Path, store: Stor
         await store.snapshot()
 
 
-def test_a_database_locked_for_itself_by_another_program_fails_closed(path: Path) -> None:
+async def test_a_database_locked_for_itself_by_another_program_fails_closed(path: Path) -> None:
     """Where even reading is locked out the check raises, rather than say that nothing changed."""
     locker = sqlite3.connect(path, isolation_level=None)
     locker.execute("PRAGMA locking_mode = EXCLUSIVE")
     locker.execute("PRAGMA journal_mode = WAL")
     locker.execute("CREATE TABLE held (x)")
-    watch = Watch(path)
+    watch = FileWatch(path)
     with pytest.raises(StoreError, match="locked"):
         watch.version()
     locker.close()
     assert watch.version().written > 0
-    watch.close()
+    await watch.aclose()
