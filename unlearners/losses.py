@@ -7,7 +7,8 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
+
+from unlearners.arrays import Numbers, less_one_at, like, sigmoid, softmax
 
 __all__ = ["ConvexLoss", "Logistic", "Multinomial", "loss_called", "loss_for"]
 
@@ -43,8 +44,11 @@ class ConvexLoss(Protocol):
         """Say whether clipping a row's gradient below ``gradient_bound`` leaves a descent that contracts."""
         ...
 
-    def residuals(self, scores: Array, labels: Labels) -> Array:
-        """Return the derivative by the scores, shaped like them: (rows, runs, outputs); labels are (rows,)."""
+    def residuals(self, scores: Numbers, labels: Numbers) -> Numbers:
+        """Return the derivative by the scores, shaped like them: (rows, runs, outputs); labels are (rows,).
+
+        Both may be torch's instead of NumPy's; see ``unlearners.arrays``.
+        """
         ...
 
     def predictions(self, scores: Array) -> Labels:
@@ -65,9 +69,9 @@ class Logistic:
     gradient_bound = 1.0
     clips_freely = True
 
-    def residuals(self, scores: Array, labels: Labels) -> Array:
+    def residuals(self, scores: Numbers, labels: Numbers) -> Numbers:
         """Return sigmoid(s) - y."""
-        return np.asarray(expit(scores) - labels[:, None, None].astype(scores.dtype))
+        return sigmoid(scores) - like(labels[:, None, None], scores)
 
     def predictions(self, scores: Array) -> Labels:
         """Return 1 where the score is positive."""
@@ -91,11 +95,9 @@ class Multinomial:
             raise ValueError(f"needs at least two classes, got {classes}")
         self.outputs = classes
 
-    def residuals(self, scores: Array, labels: Labels) -> Array:
+    def residuals(self, scores: Numbers, labels: Numbers) -> Numbers:
         """Return p - e_y."""
-        gaps: Array = softmax(scores, axis=2)
-        gaps[np.arange(len(labels)), :, labels] -= 1
-        return gaps
+        return less_one_at(softmax(scores), labels)
 
     def predictions(self, scores: Array) -> Labels:
         """Return the class of the largest score."""

@@ -12,6 +12,7 @@ import numpy as np
 from accelerate import Accelerator
 
 from unlearners import runs
+from unlearners.arrays import Put
 from unlearners.certificate import UnlearningCertificate
 from unlearners.data import Dataset, read_csv, read_npz, request_for_ids
 from unlearners.langevin import unlearner as langevin
@@ -20,6 +21,7 @@ from unlearners.langevin.settings import LangevinSettings
 from unlearners.language.frozen_features import features_of_texts, read_labelled_texts, read_texts
 from unlearners.language.processes import Device, accelerator_for, accelerator_on, by_main
 from unlearners.losses import loss_for
+from unlearners.on_device import place_for
 from unlearners.pcmu import unlearner as pcmu
 from unlearners.pcmu.settings import PcmuSettings
 from unlearners.pcmu.tasks import LinearTask
@@ -68,13 +70,13 @@ def train_tabular(
         "public": None if public is None else str(public.absolute()),
         "device": accelerator.device.type,
     }
-    rows = read_rows(data, how, accelerator)
+    rows, put = read_rows(data, how, accelerator), place_for(accelerator.device)
     chosen = _settings(method, rows, settings)
     recipe = runs.Recipe(method, dict(chosen.parameters()), how)
     if isinstance(chosen, LangevinSettings):
-        made = partial(_langevin, rows, chosen, now)
+        made = partial(_langevin, rows, chosen, put, now)
         return by_main(accelerator, partial(runs.train, made, out, recipe, seed=seed, progress=progress))
-    coded = partial(_pcmu, rows, chosen, now)
+    coded = partial(_pcmu, rows, chosen, put, now)
     return by_main(accelerator, partial(runs.train, coded, out, recipe, seed=seed, progress=progress))
 
 
@@ -99,14 +101,14 @@ def forget_rows(
     accelerator = (
         accelerator_on(device) if recipe.data.get("backbone") is None else accelerator_for(recipe.data, device)
     )
-    rows = read_rows(data, recipe.data, accelerator)
+    rows, put = read_rows(data, recipe.data, accelerator), place_for(accelerator.device)
     whole = request_for_ids(rows, forget_ids)
     requests = [whole] if together else [ForgetRequest((row,)) for row in whole.rows]
     if recipe.method == "langevin":
         settings = runs.settings_of(LangevinSettings, recipe.settings)
-        made = partial(_langevin, rows, settings, now)
+        made = partial(_langevin, rows, settings, put, now)
         return by_main(accelerator, partial(runs.forget, made, model, out, requests, recipe, progress=progress))
-    coded = partial(_pcmu, rows, runs.settings_of(PcmuSettings, recipe.settings), now)
+    coded = partial(_pcmu, rows, runs.settings_of(PcmuSettings, recipe.settings), put, now)
     return by_main(accelerator, partial(runs.forget, coded, model, out, requests, recipe, progress=progress))
 
 
@@ -141,14 +143,14 @@ def _settings(method: str, rows: Dataset, given: Mapping[str, runs.Value]) -> La
 
 
 def _langevin(
-    rows: Dataset, settings: LangevinSettings, now: Clock, work: Path
+    rows: Dataset, settings: LangevinSettings, put: Put, now: Clock, work: Path
 ) -> runs.Kept[langevin.LangevinModel]:
-    one = langevin.Langevin(rows, settings, directory=work, now=now)
+    one = langevin.Langevin(rows, settings, put=put, directory=work, now=now)
     return runs.Kept(one, langevin.read_model, langevin.write_model, partial(_publish, rows))
 
 
-def _pcmu(rows: Dataset, settings: PcmuSettings, now: Clock, work: Path) -> runs.Kept[pcmu.PcmuModel]:
-    one = pcmu.Pcmu(LinearTask(rows), settings, directory=work, now=now)
+def _pcmu(rows: Dataset, settings: PcmuSettings, put: Put, now: Clock, work: Path) -> runs.Kept[pcmu.PcmuModel]:
+    one = pcmu.Pcmu(LinearTask(rows, put=put), settings, directory=work, now=now)
     return runs.Kept(one, pcmu.read_model, pcmu.write_model, partial(_publish, rows))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unlearners.arrays import Numbers, Put, length, like, normal_like, norms
 from unlearners.bags import Bags
 from unlearners.langevin.accounting import Process
 from unlearners.losses import Array, ConvexLoss, Labels
@@ -23,6 +24,7 @@ __all__ = [
     "descend",
     "initial_weights",
     "noisy_rule",
+    "placed",
     "update",
     "with_alive",
 ]
@@ -47,7 +49,7 @@ class Rule:
     clip: float
     noise: float
     radius: float = math.inf
-    centre: Array | float = field(default=0.0, compare=False)
+    centre: Numbers | float = field(default=0.0, compare=False)
 
 
 @dataclass(slots=True)
@@ -78,7 +80,7 @@ class Batch:
     shares: Array | float = 1.0
 
 
-def noisy_rule(process: Process, centre: Array | float = 0.0) -> Rule:
+def noisy_rule(process: Process, centre: Numbers | float = 0.0) -> Rule:
     """Return the update of a noisy descent: noise N(0, 2·η·sigma²·I) at each step."""
     noise = math.sqrt(2 * process.step) * process.sigma
     return Rule(process.step, process.convexity, process.batch, process.clip, noise, process.radius, centre)
@@ -94,7 +96,8 @@ def update(
 ) -> Array:
     """Return the weights after one step, shape (runs, outputs, d); runs are independent and share the batch.
 
-    An empty slot contributes no gradient and stays in the divisor. ``rng`` is needed where the rule has noise.
+    An empty slot contributes no gradient and stays in the divisor. ``rng`` is needed where the rule has noise. The
+    arrays may all be torch's (see ``placed``); the noise is NumPy's all the same.
     """
     if tally is not None:
         tally.gradients += batch.units
@@ -103,30 +106,31 @@ def update(
     if rule.noise > 0:
         if rng is None:
             raise ValueError("a noisy update needs a generator")
-        moved += rule.noise * rng.standard_normal(weights.shape, dtype=weights.dtype.type)
+        moved += rule.noise * normal_like(weights, rng)
     return _projected(moved, rule)
 
 
 def _gradient_sum(weights: Array, batch: Batch, loss: ConvexLoss, clip: float) -> Array:
     runs, outputs, features = weights.shape
     flat = weights.reshape(runs * outputs, features)
-    total = np.zeros((runs * outputs, features), weights.dtype)
+    total: Numbers = 0.0
     for start in range(0, len(batch.labels), CHUNK_ROWS):
         piece = slice(start, start + CHUNK_ROWS)
         x = batch.features[piece]
         gaps = loss.residuals(_times(x, flat).reshape(len(x), runs, outputs), batch.labels[piece])
         if clip < loss.gradient_bound:
-            norms = np.linalg.norm(gaps, axis=2, keepdims=True) * batch.norms[piece, None, None]
-            gaps = gaps * (clip / np.maximum(norms, clip))
+            sizes = norms(gaps) * batch.norms[piece, None, None]
+            gaps = gaps * (clip / sizes.clip(min=clip))
         gaps = gaps * batch.alive[piece, :, None]
-        total += _times(x.T, gaps.reshape(len(x), runs * outputs).T).T
-    return total.reshape(weights.shape)
+        total = total + _times(x.T, gaps.reshape(len(x), runs * outputs).T).T
+    moved: Array = total.reshape(weights.shape)
+    return moved
 
 
-def _times(matrix: Array, rows: Array) -> Array:
+def _times(matrix: Numbers, rows: Numbers) -> Numbers:
     """Return matrix·rowsᵀ; a few rows one by one, since BLAS is slower on a few columns than on one at a time."""
-    if len(rows) > FEW:
-        return np.asarray(matrix @ rows.T)
+    if len(rows) > FEW or not isinstance(rows, np.ndarray):
+        return matrix @ rows.T
     return np.stack([matrix @ row for row in rows], axis=1)
 
 
@@ -134,9 +138,9 @@ def _projected(weights: Array, rule: Rule) -> Array:
     if math.isinf(rule.radius):
         return weights
     away = weights - rule.centre
-    norms = np.sqrt(np.einsum("rkd,rkd->r", away, away))
-    scales = (rule.radius / np.maximum(norms, rule.radius)).astype(weights.dtype)
-    return np.asarray(away * scales[:, None, None] + rule.centre)
+    scales = rule.radius / length(away).clip(min=rule.radius)
+    projected: Array = away * scales[:, None, None] + rule.centre
+    return projected
 
 
 def batches(features: Array, labels: Labels, order: NDArray[np.int64], size: int) -> tuple[Batch, ...]:
@@ -171,8 +175,20 @@ def bag_batches(bags: Bags, order: NDArray[np.int64], size: int) -> tuple[Batch,
 def with_alive(cut: tuple[Batch, ...], alive: NDArray[np.bool_]) -> tuple[Batch, ...]:
     """Return the same batches with other empty slots; ``alive`` is by row of the data: (n,) or (n, runs)."""
     kept = alive if alive.ndim == 2 else alive[:, None]
+    return tuple(replace(batch, alive=like(kept[batch.rows] * batch.shares, batch.features)) for batch in cut)
+
+
+def placed(cut: tuple[Batch, ...], put: Put) -> tuple[Batch, ...]:
+    """Bring the batches to where the descent runs; ``rows`` and ``shares``, which decide ``alive``, stay."""
     return tuple(
-        replace(batch, alive=kept[batch.rows].astype(batch.features.dtype) * batch.shares) for batch in cut
+        replace(
+            batch,
+            features=put(batch.features),
+            norms=put(batch.norms),
+            labels=put(batch.labels),
+            alive=put(batch.alive),
+        )
+        for batch in cut
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from unlearners.arrays import Put, fetched, in_memory
 from unlearners.bags import Bags
 from unlearners.certificate import DataSeen, Served, UnlearningCertificate, keyed_digest
 from unlearners.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -28,6 +29,7 @@ from unlearners.langevin.descent import (
     descend,
     initial_weights,
     noisy_rule,
+    placed,
     with_alive,
 )
 from unlearners.langevin.model import LangevinModel, read_model, write_model
@@ -45,7 +47,8 @@ class Langevin:
 
     Data with rows of norm at most 1, or units of such rows; deleted ones leave an empty slot in their batch
     (zero gradient, same divisor). ``centre`` are public weights (outputs, d) to start from and to regularise
-    and project towards, zeros where there are none. ``directory`` keeps the progress of a run, so that the same
+    and project towards, zeros where there are none. ``put`` brings arrays to where the descent runs (the weights
+    agree but for rounding in 64 bits). ``directory`` keeps the progress of a run, so that the same
     call goes on where a crash left it; ``now`` is the clock for certificates. Raises ``Refused`` for data that
     violate an assumption.
     """
@@ -59,6 +62,7 @@ class Langevin:
         *,
         loss: ConvexLoss | None = None,
         centre: Array | None = None,
+        put: Put = in_memory,
         directory: Path | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -68,6 +72,7 @@ class Langevin:
         if centre is not None and centre.shape != (self.loss.outputs, data.width):
             raise ValueError(f"the centre has shape {(self.loss.outputs, data.width)}, not {centre.shape}")
         self.centre = centre
+        self._put = put
         self.process = settings.process(data.rows, self.loss)
         self._journal = None if directory is None else directory / "progress.npz"
         self._now = now
@@ -96,7 +101,7 @@ class Langevin:
     def _begin(self, seed: int) -> _Begun:
         shape = (1, self.loss.outputs, self.data.width)
         start = initial_weights(self.process, shape, start_generator(seed))
-        return _Begun(start + self._about, seed, 0, 0)
+        return _Begun(start if self.centre is None else start + self.centre, seed, 0, 0)
 
     def unlearn(
         self, model: LangevinModel, requests: Sequence[ForgetRequest], *, progress: Progress = silent
@@ -141,21 +146,19 @@ class Langevin:
 
     def _run(self, key: str, begun: _Begun, phases: Sequence[_Phase], progress: Progress, what: str) -> _Begun:
         """Run the phases' epochs one after another, from the ``begun.done``-th on, and record each."""
-        full = self._cut(order_of(begun.seed, self.data.rows))
-        rule, tally = noisy_rule(self.process, self._about), Tally(begun.gradients)
+        full = placed(self._cut(order_of(begun.seed, self.data.rows)), self._put)
+        centre = 0.0 if self.centre is None else self._put(self.centre)
+        rule, tally, weights = noisy_rule(self.process, centre), Tally(begun.gradients), self._put(begun.weights)
         total, offset = sum(phase.epochs for phase in phases), 0
         for phase in phases:
             noise = map(phase.noise, range(max(0, begun.done - offset), phase.epochs))
-            for moved in descend(begun.weights, with_alive(full, phase.alive), self.loss, rule, noise, tally):
-                begun = _Begun(moved, begun.seed, begun.done + 1, tally.gradients)
+            left = with_alive(full, phase.alive)
+            for moved in descend(weights, left, self.loss, rule, noise, tally):
+                weights, begun = moved, _Begun(fetched(moved), begun.seed, begun.done + 1, tally.gradients)
                 self._record(key, begun)
                 progress(what, begun.done, total)
             offset += phase.epochs
         return begun
-
-    @property
-    def _about(self) -> Array | float:
-        return 0.0 if self.centre is None else self.centre
 
     def _cut(self, order: NDArray[np.int64]) -> tuple[Batch, ...]:
         if isinstance(self.data, Bags):

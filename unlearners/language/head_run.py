@@ -19,6 +19,7 @@ from unlearners.language.checkpoint import fingerprint_of, save_language_model
 from unlearners.language.head import Headed, bags_of, load_headed, read_units, with_head
 from unlearners.language.processes import Device, accelerator_for, accelerator_on, by_main
 from unlearners.losses import Multinomial
+from unlearners.on_device import place_for
 from unlearners.pcmu import unlearner as pcmu
 from unlearners.pcmu.bag_task import BagTask
 from unlearners.pcmu.settings import PcmuSettings
@@ -128,12 +129,14 @@ def _settings(method: str, bags: Bags, given: Mapping[str, runs.Value]) -> Lange
 def _langevin(
     headed: Headed, bags: Bags, settings: LangevinSettings, now: Clock, work: Path
 ) -> runs.Kept[langevin.LangevinModel]:
-    one = langevin.Langevin(bags, settings, centre=headed.public, directory=work, now=now)
+    put = place_for(headed.language.model.device)
+    one = langevin.Langevin(bags, settings, centre=headed.public, put=put, directory=work, now=now)
     return runs.Kept(one, langevin.read_model, langevin.write_model, partial(_publish, headed))
 
 
 def _pcmu(headed: Headed, bags: Bags, settings: PcmuSettings, now: Clock, work: Path) -> runs.Kept[pcmu.PcmuModel]:
-    one = pcmu.Pcmu(BagTask(bags, headed.public), settings, directory=work, now=now)
+    task = BagTask(bags, headed.public, put=place_for(headed.language.model.device))
+    one = pcmu.Pcmu(task, settings, directory=work, now=now)
     return runs.Kept(one, pcmu.read_model, pcmu.write_model, partial(_publish, headed))
 
 

@@ -51,9 +51,9 @@ class LoraTask:
     """Updates B·A of rank ``rank`` on every linear layer whose name ends with one of ``targets``.
 
     A unit's loss is the mean over the tokens of its answers; its gradient in all A and B together is clipped at
-    ``clip``. A starts at random from the seed, B at 0. On the CPU; the model works in 32 bits on a unit by
-    itself, so that a gradient is the same bits whoever else is there; sums are made in 64. Raises ``Refused`` for
-    fewer than two units, and ``ValueError`` where no layer is meant.
+    ``clip``. A starts at random from the seed, B at 0. The model works on ``device`` in 32 bits on a unit by
+    itself, so that a gradient is the same bits whoever else is there; sums are made in 64 on the CPU. Raises
+    ``Refused`` for fewer than two units, and ``ValueError`` where no layer is meant.
     """
 
     def __init__(
@@ -64,15 +64,17 @@ class LoraTask:
         targets: Sequence[str] = ("q_proj", "v_proj"),
         rank: int = 2,
         clip: float = 1.0,
+        device: torch.device | str = "cpu",
     ) -> None:
         if rank < 1 or not clip > 0:
             raise ValueError(f"needs a rank of at least 1 and a positive clip, got {rank} and {clip!r}")
-        self.data = _said(language, rows)
+        self.data = _said(language, rows, torch.device(device))
         self.clip = clip
         self.rank = rank
         self._language = language
         model: nn.Module = copy.deepcopy(language.model)
-        self._model = model.to("cpu").eval()
+        self._device = torch.device(device)
+        self._model = model.to(self._device).eval()
         self._model.requires_grad_(requires_grad=False)
         self._layers = {
             f"{name}.weight": layer.weight
@@ -107,20 +109,23 @@ class LoraTask:
     def loss(self, weights: Array, unit: int) -> float:
         """Return the mean cross-entropy of a unit's answers."""
         with torch.no_grad():
-            return float(self._loss(_flat(weights), self.data.batches[unit]))
+            return float(self._loss(self._flat(weights), self.data.batches[unit]))
 
     def merged(self, weights: Array) -> LanguageModel:
         """Return the model with the updates added to its weights."""
         model = copy.deepcopy(self._language.model)
         moved = model.state_dict()
-        for name, update in self._updates(_flat(weights)).items():
+        for name, update in self._updates(self._flat(weights)).items():
             moved[name] += update.to(moved[name])
         return replace(self._language, model=model)
 
+    def _flat(self, weights: Array) -> Tensor:
+        return torch.from_numpy(weights).float().to(self._device)
+
     def _gradient(self, weights: Array, unit: int) -> Array:
-        flat = _flat(weights).requires_grad_()
+        flat = self._flat(weights).requires_grad_()
         (found,) = torch.autograd.grad(self._loss(flat, self.data.batches[unit]), flat)
-        gradient: Array = found.double().numpy()
+        gradient: Array = found.cpu().double().numpy()
         norm = float(np.linalg.norm(gradient))
         return gradient * (self.clip / norm) if norm > self.clip else gradient
 
@@ -142,11 +147,7 @@ class LoraTask:
         return updates
 
 
-def _flat(weights: Array) -> Tensor:
-    return torch.from_numpy(weights).float()
-
-
-def _said(language: LanguageModel, rows: Sequence[OfUnit]) -> SaidByUnits:
+def _said(language: LanguageModel, rows: Sequence[OfUnit], device: torch.device) -> SaidByUnits:
     by_unit: dict[str, list[OfUnit]] = {}
     for row in rows:
         by_unit.setdefault(row.unit, []).append(row)
@@ -157,12 +158,12 @@ def _said(language: LanguageModel, rows: Sequence[OfUnit]) -> SaidByUnits:
         for unit in by_unit.values()
     ]
     ids = json.dumps([[(one.ids, one.answered) for one in unit] for unit in encoded])
-    batches = tuple(batch_of(unit, torch.device("cpu")) for unit in encoded)
+    batches = tuple(batch_of(unit, device) for unit in encoded)
     return SaidByUnits(batches, tuple(by_unit), hashlib.sha256(ids.encode()).hexdigest())
 
 
 def _digest(layers: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256(repr(sorted(layers)).encode())
     for layer in layers.values():
-        digest.update(layer.detach().numpy().tobytes())
+        digest.update(layer.detach().cpu().numpy().tobytes())
     return digest.hexdigest()[:16]

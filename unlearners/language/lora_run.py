@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from accelerate import Accelerator
+
 from unlearners import runs
 from unlearners.certificate import UnlearningCertificate
 from unlearners.data import request_for_ids
@@ -52,7 +54,7 @@ def train_lora(
         "rank": rank,
         "clip": clip,
     }
-    task = _task(backbone, data, how)
+    task = _task(backbone, data, how, accelerator)
     chosen = runs.settings_of(PcmuSettings, settings, delta=1 / task.data.rows)
     recipe = runs.Recipe("pcmu-lora", dict(chosen.parameters()), how)
     kept = partial(_kept, task, chosen, now)
@@ -74,20 +76,26 @@ def forget_units_of_lora(
     recipe = runs.read_recipe(model)
     if recipe.method != "pcmu-lora":
         raise ValueError(f"{model} was made by {recipe.method!r}, not by low-rank updates")
-    task = _task(same_backbone(recipe, backbone), data, recipe.data)
+    accelerator = accelerator_on(device)
+    task = _task(same_backbone(recipe, backbone), data, recipe.data, accelerator)
     settings = runs.settings_of(PcmuSettings, recipe.settings)
     requests: list[ForgetRequest] = [request_for_ids(task.data, units)]
     kept = partial(_kept, task, settings, now)
     work = partial(runs.forget, kept, model, out, requests, recipe, progress=progress)
-    return by_main(accelerator_on(device), work)
+    return by_main(accelerator, work)
 
 
-def _task(backbone: Path, data: Path, how: Mapping[str, runs.Value]) -> LoraTask:
+def _task(backbone: Path, data: Path, how: Mapping[str, runs.Value], accelerator: Accelerator) -> LoraTask:
     rank, clip, targets = how["rank"], how["clip"], str(how["targets"]).split(",")
     if type(rank) is not int or type(clip) not in (int, float):
         raise ValueError("'rank' is a whole number and 'clip' a number")
     return LoraTask(
-        load_language_model(backbone), read_units(data), targets=targets, rank=rank, clip=float(str(clip))
+        load_language_model(backbone),
+        read_units(data),
+        targets=targets,
+        rank=rank,
+        clip=float(str(clip)),
+        device=accelerator.device,
     )
 
 

@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
+from unlearners.arrays import Numbers, Put, fetched, in_memory, length, less_one_at, softmax
 from unlearners.bags import Bags
 from unlearners.pcmu.codes import Array
 from unlearners.pcmu.task import ON_UNITS, Alive, name_with_clip
@@ -20,11 +20,11 @@ __all__ = ["BagTask"]
 class BagTask:
     """Units under the mean cross-entropy of their tokens; starts at the public weights (outputs, d).
 
-    ``clip`` None takes √2, above which nothing is clipped. Raises ``Refused`` for a single unit, or a token longer
-    than 1.
+    ``clip`` None takes √2, above which nothing is clipped. ``put`` brings arrays to where gradients are computed.
+    Raises ``Refused`` for a single unit, or a token longer than 1.
     """
 
-    def __init__(self, data: Bags, public: Array, *, clip: float | None = None) -> None:
+    def __init__(self, data: Bags, public: Array, *, clip: float | None = None, put: Put = in_memory) -> None:
         if data.rows < 2:
             raise Refused("there are at least two units, so that one can be deleted", f"there is {data.rows}")
         data = data.bounded()
@@ -37,7 +37,9 @@ class BagTask:
         self.name = name_with_clip(f"{ON_UNITS}, from {digest}", clip)
         self._public = public
         order = np.argsort(data.units, kind="stable")
-        self._places = np.split(order, np.cumsum(data.sizes)[:-1])
+        self._put = put
+        self._features, self._labels = put(data.features), put(data.labels)
+        self._places = [put(places) for places in np.split(order, np.cumsum(data.sizes)[:-1])]
 
     def start(self, seed: int) -> Array:
         """Return the public weights."""
@@ -45,16 +47,16 @@ class BagTask:
 
     def gradients(self, weights: Array) -> Array:
         """Return every unit's clipped gradient, shape (n, p): for small problems."""
-        matrix = self._matrix(weights)
-        return np.stack([self._gradient(matrix, unit).ravel() for unit in range(self.data.rows)])
+        matrix = self._put(self._matrix(weights))
+        return np.stack([fetched(self._gradient(matrix, unit)).ravel() for unit in range(self.data.rows)])
 
     def mean_gradient(self, weights: Array, alive: Alive) -> Array:
         """Return the mean over the living units."""
-        matrix = self._matrix(weights)
-        total = np.zeros_like(self._public)
+        matrix = self._put(self._matrix(weights))
+        total = self._put(np.zeros_like(self._public))
         for unit in np.flatnonzero(alive):
             total += self._gradient(matrix, int(unit))
-        return total.ravel() / int(alive.sum())
+        return fetched(total).ravel() / int(alive.sum())
 
     def predictions(self, weights: Array, features: Array) -> NDArray[np.int64]:
         """Return the likeliest token after each row of features."""
@@ -63,11 +65,10 @@ class BagTask:
     def _matrix(self, weights: Array) -> Array:
         return weights.reshape(self._public.shape)
 
-    def _gradient(self, matrix: Array, unit: int) -> Array:
+    def _gradient(self, matrix: Numbers, unit: int) -> Numbers:
         places = self._places[unit]
-        features = self.data.features[places]
-        gaps: Array = softmax(features @ matrix.T, axis=1)
-        gaps[np.arange(len(places)), self.data.labels[places]] -= 1
-        gradient: Array = gaps.T @ features / len(places)
-        norm = float(np.linalg.norm(gradient))
+        features, labels = self._features[places], self._labels[places]
+        gaps = less_one_at(softmax(features @ matrix.T)[:, None], labels)[:, 0]
+        gradient = gaps.T @ features / len(labels)
+        norm = float(length(gradient[None])[0])
         return gradient * (self.clip / norm) if norm > self.clip else gradient

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.func import functional_call, grad, vmap
 
+from unlearners.arrays import Numbers, Put, fetched, in_memory, like, norms
 from unlearners.data import Dataset
 from unlearners.losses import ConvexLoss, loss_for
 from unlearners.pcmu.codes import Array
@@ -26,10 +27,13 @@ ENOUGH_ROWS = "there are at least two rows, so that one can be deleted"
 class LinearTask:
     """A linear head without intercept: logistic for two classes, multinomial for more. Starts at 0.
 
-    ``clip`` None takes the loss's own gradient bound. Raises ``Refused`` for a single row, or one longer than 1.
+    ``clip`` None takes the loss's own gradient bound. ``put`` brings arrays to where gradients are computed.
+    Raises ``Refused`` for a single row, or one longer than 1.
     """
 
-    def __init__(self, data: Dataset, *, loss: ConvexLoss | None = None, clip: float | None = None) -> None:
+    def __init__(
+        self, data: Dataset, *, loss: ConvexLoss | None = None, clip: float | None = None, put: Put = in_memory
+    ) -> None:
         _check_enough(data)
         data = data.bounded()
         self.data = data
@@ -37,7 +41,9 @@ class LinearTask:
         self.clip = self.loss.gradient_bound if clip is None else clip
         self.size = self.loss.outputs * data.features.shape[1]
         self.name = name_with_clip(f"linear, {self.loss.name}", clip)
-        self._norms = np.linalg.norm(data.features, axis=1)
+        self._put = put
+        self._features, self._labels = put(data.features), put(data.labels)
+        self._norms = put(np.linalg.norm(data.features, axis=1))
 
     def start(self, seed: int) -> Array:
         """Return zeros."""
@@ -45,27 +51,27 @@ class LinearTask:
 
     def gradients(self, weights: Array) -> Array:
         """Return residual times features, clipped."""
-        residuals = self._residuals(weights)
+        residuals = fetched(self._residuals(weights))
         each = residuals[:, :, None] * self.data.features[:, None, :]
         return np.asarray(each.reshape(self.data.rows, self.size))
 
     def mean_gradient(self, weights: Array, alive: Alive) -> Array:
         """Return the mean over the living rows."""
-        residuals = np.where(alive[:, None], self._residuals(weights), 0.0)
-        return np.asarray(residuals.T @ self.data.features).ravel() / int(alive.sum())
+        residuals = self._residuals(weights) * like(self._put(alive)[:, None], self._features)
+        return fetched(residuals.T @ self._features).ravel() / int(alive.sum())
 
     def predictions(self, weights: Array, features: Array) -> NDArray[np.int64]:
         """Return the class of the largest score."""
         return self.loss.predictions(self._scores(weights, features))[:, 0]
 
-    def _scores(self, weights: Array, features: Array) -> Array:
-        scores: Array = features @ weights.reshape(self.loss.outputs, -1).T
-        return scores[:, None, :]
+    def _scores(self, weights: Numbers, features: Numbers) -> Numbers:
+        return (features @ weights.reshape(self.loss.outputs, -1).T)[:, None, :]
 
-    def _residuals(self, weights: Array) -> Array:
-        residuals = self.loss.residuals(self._scores(weights, self.data.features), self.data.labels)[:, 0, :]
-        norms = np.linalg.norm(residuals, axis=1) * self._norms
-        return np.asarray(residuals * np.minimum(1.0, self.clip / np.maximum(norms, self.clip))[:, None])
+    def _residuals(self, weights: Array) -> Numbers:
+        scores = self._scores(self._put(weights), self._features)
+        residuals = self.loss.residuals(scores, self._labels)[:, 0, :]
+        sizes = norms(residuals) * self._norms[:, None]
+        return residuals * (self.clip / sizes.clip(min=self.clip))
 
 
 class NetworkTask:
