@@ -20,7 +20,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from langevin_arms import Figures, Task, arms, measure, read_task
+from langevin_arms import Task, arms, read_task
+from langevin_runs import Figures, measure
 from rich.console import Console
 from rich.table import Table
 
@@ -52,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=int, help="rows that PNSGD trains on; default: all (MNIST 3,8: 11264)")
     parser.add_argument(
         "--orders", type=int, default=20, help="runs of each method: orders, starts, noises, forgotten rows"
+    )
+    parser.add_argument(
+        "--runs", type=Path, metavar="FOLDER", help="keep each run there, and add to those that are there already"
     )
     parser.add_argument("--operating-batch", type=int, default=512, help="of PNSGD on all rows, tight bound")
     parser.add_argument("--operating-sigma", type=float, default=0.005)
@@ -219,11 +223,12 @@ def _run(options: argparse.Namespace, task: Task, whole: Question, part: Questio
     for name in ("method", "runs", "epochs", "gradients", "% of D2D", "accuracy trained", "at the end", "s"):
         table.add_column(name, justify="left" if name == "method" else "right")
     tight = replace(whole, bound="tight", sigma=options.operating_sigma)
+    key = repr((whole, part, tight, options.seed, task.everything.sha256, task.test.sha256))
     figures: list[Figures] = []
     for arm in arms(task, whole, ((part, part.rows), (part, 128), (tight, options.operating_batch)), options.seed):
         if arm.kind == "lu" and options.skip_lu:
             continue
-        figures.append(measure(arm, task, options.orders))
+        figures.append(measure(arm, task, options.orders, options.runs, key))
         table.add_row(*_executed_cells(figures[-1], figures[0]))
         print(f"{arm.name}: {figures[-1].seconds:.0f} s", file=sys.stderr, flush=True)
     Console(width=140).print(table)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from scipy.stats import t as student
 
 from unlearners.data import Dataset, read_npz
 from unlearners.langevin.accounting import epochs_from_anywhere
 from unlearners.langevin.baselines import (
     Executed,
     Phase,
-    accuracy,
     descend_to_delete,
     forget_by_noise,
     retrain,
@@ -26,7 +23,7 @@ from unlearners.langevin.comparison import Accounted, Answer, Question, compare
 from unlearners.langevin.delete_to_descent import Descent
 from unlearners.losses import ConvexLoss, loss_for
 
-__all__ = ["Arm", "Figures", "Interval", "Task", "arms", "measure", "read_task"]
+__all__ = ["Arm", "Task", "arms", "read_task"]
 
 TRAINING_EPOCHS = {32: 50, 64: 75, 128: 100, 256: 150, 512: 200, 1024: 300}
 FULL_TRAINING_EPOCHS = 1000
@@ -57,31 +54,6 @@ class Arm:
     run: Callable[[int, int], Executed]
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean with the half-width of its 95 % interval (Student), 0 from a single value."""
-
-    mean: float
-    half_width: float
-
-    def __str__(self) -> str:
-        return f"{self.mean:.4f} ± {self.half_width:.4f}"
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What an arm gave; gradients and epochs are those of one run, of the unlearning alone."""
-
-    method: str
-    runs: int
-    epochs: int
-    gradients: int
-    training_gradients: int
-    trained: Interval
-    accuracy: Interval
-    seconds: float
-
-
 def read_task(path: Path, names: Sequence[str] | None, rows: int | None, seed: int) -> Task:
     """Read the file; hold a fifth out where it has no test rows. Raises ``ValueError`` saying what is missing."""
     found = read_npz(path)
@@ -101,35 +73,6 @@ def read_task(path: Path, names: Sequence[str] | None, rows: int | None, seed: i
     x = everything.features
     top = float(np.linalg.eigvalsh(x.T @ x / len(x))[-1])
     return Task(everything, everything.take(np.arange(count)), test, loss_for(len(names)), top, is_mnist)
-
-
-def measure(arm: Arm, task: Task, runs: int) -> Figures:
-    """Run an arm so many times and average."""
-    began = time.perf_counter()
-    trained: list[float] = []
-    final: list[float] = []
-    while len(final) < runs:
-        done = arm.run(min(arm.together, runs - len(final)), len(final))
-        trained += accuracy(done.trained, task.test, task.loss).tolist()
-        final += accuracy(done.weights, task.test, task.loss).tolist()
-    return Figures(
-        arm.name,
-        runs,
-        arm.epochs,
-        done.gradients,
-        done.training_gradients,
-        _interval(trained),
-        _interval(final),
-        time.perf_counter() - began,
-    )
-
-
-def _interval(values: Sequence[float]) -> Interval:
-    count = len(values)
-    if count < 2:
-        return Interval(float(np.mean(values)), 0.0)
-    half = student.ppf(0.975, count - 1) * np.std(values, ddof=1) / np.sqrt(count)
-    return Interval(float(np.mean(values)), float(half))
 
 
 def arms(task: Task, whole: Question, noisy: Sequence[tuple[Question, int]], seed: int) -> list[Arm]:
