@@ -28,7 +28,7 @@ __all__ = ["Arm", "Task", "arms", "read_task"]
 TRAINING_EPOCHS = {32: 50, 64: 75, 128: 100, 256: 150, 512: 200, 1024: 300}
 FULL_TRAINING_EPOCHS = 1000
 PUBLISHED_ROWS = 11264
-RUNS_TOGETHER = 20
+RUNS_TOGETHER = 10
 
 
 @dataclass(frozen=True, slots=True)
