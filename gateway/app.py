@@ -90,6 +90,7 @@ async def open_gateway(
             drift=drift,
         )
         metrics = Metrics()
+        metrics.upstreams(routing.standings)
         for name in MONITORS:
             metrics.drift(name, partial(drift.log_wealth, name), partial(drift.alarm, name))
         trace = together(metrics, stack.enter_context(_exporting())) if settings.otel else metrics

@@ -17,6 +17,7 @@
     └── UpstreamError            502  no answer could be had
         ├── UpstreamUnreachable  502
         ├── UpstreamTimeout      504
+        ├── UpstreamBusy         503  too many wait for it, or it keeps failing; Retry-After says when to come back
         ├── UpstreamRejected     as upstream said
         └── UpstreamGarbage      502  an answer of unknown shape: withheld, not passed on
 
@@ -39,6 +40,7 @@ __all__ = [
     "TooLarge",
     "Unauthenticated",
     "UnknownModel",
+    "UpstreamBusy",
     "UpstreamError",
     "UpstreamGarbage",
     "UpstreamRejected",
@@ -159,9 +161,24 @@ class UpstreamError(LetheError):
 
 
 class UpstreamUnreachable(UpstreamError):
-    """No connection."""
+    """No connection, or one that broke. ``answer_begun`` says that something of an answer had come by then."""
 
     code = "upstream_unreachable"
+
+    def __init__(self, message: str, *, answer_begun: bool = False) -> None:
+        super().__init__(message)
+        self.answer_begun = answer_begun
+
+
+class UpstreamBusy(UpstreamError):
+    """The model was not asked: too many wait for it already, or it is being left alone after failures."""
+
+    status = 503
+    code = "upstream_busy"
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class UpstreamTimeout(UpstreamError):

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr
-
 from gateway.errors import InvalidInput
+from gateway.servers import configured_servers, key_from, server_capabilities, server_pool
 from gateway.settings import Settings
 from gateway.store.records import Checkpoint, Place, Server
-from gateway.upstream.openai import OpenAIUpstream, Timeouts
 from gateway.upstream.pinned import Pinned
 from gateway.upstream.protocol import Capabilities, Upstream
 
@@ -22,13 +20,13 @@ IN_PROCESS: Final = Capabilities(several_choices=True, banned_words=True)
 """What every model in this process can do; asking the model itself would load torch."""
 
 
-def open_upstream(settings: Settings) -> Upstream:
+def open_upstream(settings: Settings, environment: Mapping[str, str] = os.environ) -> Upstream:
     """Connect to the configured model. Raises ``InvalidInput`` if there is none, or it cannot be loaded."""
-    if settings.upstream_url is not None:
-        return _server(settings, settings.upstream_url, _secret(settings.upstream_key))
+    if (servers := configured_servers(settings, environment)) is not None:
+        return servers
     if settings.model_dir is not None:
         return _checkpoint(settings, settings.model_dir, settings.model_name or settings.model_dir.name)
-    raise InvalidInput("no model to stand before: set LETHE_UPSTREAM_URL, or LETHE_MODEL_DIR")
+    raise InvalidInput("no model to stand before: set LETHE_UPSTREAM_URL, LETHE_UPSTREAMS, or LETHE_MODEL_DIR")
 
 
 class Backends:
@@ -40,7 +38,7 @@ class Backends:
 
     def capabilities(self, place: Place) -> Capabilities:
         """A server is taken to do what the settings say that servers do."""
-        return IN_PROCESS if isinstance(place, Checkpoint) else _server_capabilities(self._settings)
+        return IN_PROCESS if isinstance(place, Checkpoint) else server_capabilities(self._settings)
 
     def open(self, name: str, place: Place) -> Upstream:
         """Load a checkpoint, or make ready to talk to a server. Raises ``InvalidInput``."""
@@ -48,34 +46,8 @@ class Backends:
             case Checkpoint(path):
                 return Pinned(_checkpoint(self._settings, path, name), name)
             case Server(url, model, key_env):
-                return Pinned(_server(self._settings, url, self._key(key_env)), model)
-
-    def _key(self, name: str | None) -> str | None:
-        if name is None:
-            return None
-        if key := self._environment.get(name):
-            return key
-        raise InvalidInput(f"the environment variable {name}, which should hold its key, is not set")
-
-
-def _server(settings: Settings, url: str, key: str | None) -> OpenAIUpstream:
-    return OpenAIUpstream(
-        url,
-        api_key=key,
-        timeouts=Timeouts(
-            connect_s=settings.connect_timeout_s,
-            read_s=settings.read_timeout_s,
-            write_s=settings.write_timeout_s,
-            pool_s=settings.pool_timeout_s,
-        ),
-        capabilities=_server_capabilities(settings),
-    )
-
-
-def _server_capabilities(settings: Settings) -> Capabilities:
-    return Capabilities(
-        several_choices=settings.upstream_several_choices, banned_words=settings.upstream_bad_words
-    )
+                key = key_from(self._environment, key_env)
+                return Pinned(server_pool(self._settings, name, url, key), model)
 
 
 def _checkpoint(settings: Settings, path: Path, name: str) -> Upstream:
@@ -90,7 +62,3 @@ def _checkpoint(settings: Settings, path: Path, name: str) -> Upstream:
     return TransformersUpstream(
         path, name=name, threads=settings.model_threads, batching=Batching(rows=settings.max_batch)
     )
-
-
-def _secret(value: SecretStr | None) -> str | None:
-    return value.get_secret_value() if value is not None else None

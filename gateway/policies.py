@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
@@ -41,7 +41,8 @@ class Exceptions:
 class Served:
     """All that one request needs: who answers it, what is forgotten, and what has to hold for an answer.
 
-    ``certificate`` is the one that applies, if one does. ``watching`` is what is monitored beside.
+    ``certificate`` is the one that applies, if one does. ``watching`` is what is monitored beside. ``stand_ins``
+    is how many other generators could still be asked for the model, each by a rule of its own.
     """
 
     upstream: Upstream
@@ -49,6 +50,7 @@ class Served:
     rule: ReleaseRule
     certificate: Certificate | None = None
     watching: Watching | None = None
+    stand_ins: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class InForce:
     panel: Panel
     watching: Watching | None
     prepared: dict[frozenset[str], Policy]
-    served: dict[str, Served] = field(default_factory=dict)
+    served: dict[tuple[str, Upstream], Served] = field(default_factory=dict)
 
     @property
     def active(self) -> frozenset[str]:
@@ -135,17 +137,24 @@ class Policies:
         self._now: InForce | None = None
 
     @asynccontextmanager
-    async def serving(self, model: str, *, pinned: bool = False) -> AsyncIterator[Served]:
+    async def serving(
+        self, model: str, *, pinned: bool = False, failed: Collection[Upstream] = ()
+    ) -> AsyncIterator[Served]:
         """Give what a request for ``model`` needs, as the store has it now, and keep it open inside the block.
 
-        ``pinned`` says that a key has decided for this backend: without it, no other model answers. Raises
-        ``StoreError`` where the store cannot be asked, ``UpstreamUnreachable`` where the backend has gone.
+        ``pinned`` says that a key has decided for this backend: without it, no other model answers. Those that
+        ``failed`` already are not given again. Raises ``StoreError`` where the store cannot be asked,
+        ``UpstreamUnreachable`` where the backend has gone, or all have failed.
         """
         in_force = await self._in_force()
         with self._routing.held(in_force.fleet):
             if pinned and model not in in_force.fleet.backends:
                 raise UpstreamUnreachable("the model of this key is not available")
-            yield self._after_drift(await self._served(in_force, model))
+            left = [one for one in in_force.fleet.standing(model) if one not in failed]
+            if not left:
+                raise UpstreamUnreachable("the model is not available")
+            served = self._after_drift(await self._served(in_force, model, left[0]))
+            yield served if len(left) == 1 else replace(served, stand_ins=len(left) - 1)
 
     def _after_drift(self, served: Served) -> Served:
         """Let an alarm count from the next request on."""
@@ -242,16 +251,16 @@ class Policies:
         fleet = self._routing.fleet
         return InForce(record, certificates, unreadable or unusable, keys, fleet, panel, watched, prepared)
 
-    async def _served(self, in_force: InForce, model: str) -> Served:
-        served = in_force.served.get(model)
+    async def _served(self, in_force: InForce, model: str, asked: Upstream) -> Served:
+        served = in_force.served.get((model, asked))
         if served is None:
-            served = await self._decided(in_force, model)
+            served = await self._decided(in_force, model, asked)
             if len(in_force.served) < _MOST_SERVED:  # the model's name is the client's to invent
-                in_force.served[model] = served
+                in_force.served[model, asked] = served
         return served
 
-    async def _decided(self, in_force: InForce, model: str) -> Served:
-        asked = in_force.fleet.serving(model)
+    async def _decided(self, in_force: InForce, model: str, asked: Upstream) -> Served:
+        """Decide by this generator's own fingerprint: no certificate of another one's carries over."""
         asked.fingerprint(model)  # raises for a model that there is not
         if not in_force.active:
             policy = Policy(in_force.record.revision, {}, {}, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -11,7 +12,7 @@ from gateway.clients import ANYONE, Client
 from gateway.drift.audit_file import AuditFile
 from gateway.drift.monitoring import Drift
 from gateway.drift.watch import Labelled
-from gateway.errors import LetheError, UnknownModel
+from gateway.errors import LetheError, UnknownModel, UpstreamError
 from gateway.guard.embeddings import Embedded, Refused, embedded
 from gateway.guard.given import judge_given
 from gateway.guard.loop import Guard, Outcome, Released
@@ -29,7 +30,8 @@ from gateway.store.records import Place
 from gateway.store.store import Store
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.trace import Trace
-from gateway.upstream.protocol import ChatRequest, EmbeddingRequest
+from gateway.upstream.failing import standing_in_helps
+from gateway.upstream.protocol import ChatRequest, EmbeddingRequest, Upstream
 from gateway.upstream.routing import Routing
 
 __all__ = ["Gateway"]
@@ -67,11 +69,8 @@ class Gateway:
         which drift is judged. ``told`` hears the revision by which the answer is given. Raises ``LetheError``.
         """
         _require_listed(client, request.model)
-        pinned = client.backend is not None
         with self.trace.span("answer") as note:
-            async with self.policies.serving(client.backend or request.model, pinned=pinned) as served:
-                told(served.policy.revision)
-                outcome = await self.guard.answer(served.upstream, request, served.policy, served.rule)
+            served, outcome = await self._answered(request, client, told)
             note(**measurements(outcome))
             self._tell(outcome, served, client)
             if isinstance(outcome, Released):
@@ -79,6 +78,30 @@ class Gateway:
         if watched:
             self._watch(request, outcome, served.certificate)
         return outcome
+
+    async def _answered(self, request: ChatRequest, client: Client, told: Told) -> tuple[Served, Outcome]:
+        """Ask a generator that can answer; where it fails before any answer, the next one, by that one's own rule.
+
+        All of it together has the loop's deadline.
+        """
+        deadline = asyncio.get_running_loop().time() + self.plan.deadline_s
+        model, pinned = client.backend or request.model, client.backend is not None
+        failed: list[Upstream] = []
+        while True:
+            async with self.policies.serving(model, pinned=pinned, failed=failed) as served:
+                told(served.policy.revision)
+                try:
+                    outcome = await self.guard.answer(
+                        served.upstream, request, served.policy, served.rule, deadline=deadline
+                    )
+                except UpstreamError as error:
+                    late = asyncio.get_running_loop().time() >= deadline
+                    if late or not served.stand_ins or not standing_in_helps(error):
+                        raise
+                else:
+                    return served, outcome
+            failed.append(served.upstream)
+            self.metrics.stood_in()
 
     async def verify(self, given: GivenExchange) -> Judged:
         """Judge an exchange by the policy of this moment, asking no model. Raises ``LetheError``."""

@@ -1,32 +1,24 @@
 """Every knob of the gateway, with its unit and meaning. docs/settings.md is made from this file.
 
-Read once at start, from the environment (``LETHE_…``) and a ``.env`` file, and passed down from there.
+``gateway.settings_reading`` reads them at the start; they are passed down from there.
 """
 
 from __future__ import annotations
 
-import difflib
-import os
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from dotenv import dotenv_values
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from gateway.errors import InvalidInput
+from gateway.settings_upstreams import HttpAddress, Seconds, UpstreamSettings
 
-__all__ = ["Settings", "VerifierName", "given_settings", "read_settings"]
+__all__ = ["Settings", "VerifierName", "given_settings"]
 
-_Seconds = Annotated[float, Field(gt=0, le=3600)]
 _Strategy = Literal["revise", "unaware", "resample", "constrain"]
 VerifierName = Literal["lexical", "facts", "verbatim", "claims", "conversation", "semantic", "entailment", "judge"]
-
-
-def _http(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        raise ValueError("must start with http:// or https:// and end in the version path, as in …/v1")
-    return url
 
 
 class Settings(BaseSettings):
@@ -72,7 +64,7 @@ class Settings(BaseSettings):
         description="Send traces to where OTEL_EXPORTER_OTLP_… variables say (extra `otel`).",
     )
 
-    upstream_url: Annotated[str, AfterValidator(_http)] | None = Field(
+    upstream_url: HttpAddress | None = Field(
         None, description="Base URL of an OpenAI-compatible server, with the version path."
     )
     upstream_key: SecretStr | None = Field(None, description="Key that the gateway sends to that server.")
@@ -81,10 +73,41 @@ class Settings(BaseSettings):
         description="The server takes `bad_words` (vLLM does), so the strategy `constrain` can ban words.",
     )
     upstream_several_choices: bool = Field(True, description="The server takes `n` above 1.")
-    connect_timeout_s: _Seconds = Field(5.0, description="Longest wait for a connection to the server, seconds.")
-    read_timeout_s: _Seconds = Field(120.0, description="Longest wait for the server's answer, seconds.")
-    write_timeout_s: _Seconds = Field(30.0, description="Longest wait for the server to take a request, seconds.")
-    pool_timeout_s: _Seconds = Field(10.0, description="Longest wait for a free connection, seconds.")
+    upstreams: tuple[UpstreamSettings, ...] = Field(
+        (),
+        description="Several servers, in the order in which they are asked: see below. As an alternative to "
+        "LETHE_UPSTREAM_URL.",
+    )
+    upstream_connections: int = Field(
+        100, ge=1, description="Most requests that one server works on at once; further ones wait."
+    )
+    upstream_waiting: int = Field(
+        1000, ge=0, description="Most requests that wait for one server; further ones are refused (503)."
+    )
+    upstream_retries: int = Field(
+        2,
+        ge=0,
+        le=10,
+        description="How often a request is tried again after 429, 502, 503, 504 or a broken connection, "
+        "as long as nothing of an answer has come.",
+    )
+    upstream_retry_after_s: Seconds = Field(
+        10.0,
+        description="Longest pause before trying again; a server that asks for a longer one is left alone, "
+        "seconds.",
+    )
+    breaker_failures: int = Field(
+        5,
+        ge=1,
+        description="A server is not asked for a while after failing this often without an answer between.",
+    )
+    breaker_pause_s: Seconds = Field(
+        15.0, description="How long it is not asked; then one request tries it, seconds."
+    )
+    connect_timeout_s: Seconds = Field(5.0, description="Longest wait for a connection to the server, seconds.")
+    read_timeout_s: Seconds = Field(120.0, description="Longest wait for the server's answer, seconds.")
+    write_timeout_s: Seconds = Field(30.0, description="Longest wait for the server to take a request, seconds.")
+    pool_timeout_s: Seconds = Field(10.0, description="Longest wait in a server's queue, seconds; then 503.")
     model_dir: Path | None = Field(
         None, description="Hugging Face checkpoint to run inside the gateway, instead of a server."
     )
@@ -128,16 +151,16 @@ class Settings(BaseSettings):
         None, description="Directory of the cross-encoder of the verifier `entailment`."
     )
     nli_threads: int = Field(1, ge=1, description="CPU threads of that model.")
-    judge_url: Annotated[str, AfterValidator(_http)] | None = Field(
+    judge_url: HttpAddress | None = Field(
         None, description="Base URL of the server of the verifier `judge`. It sees facts and answers."
     )
     judge_model: str | None = Field(None, description="Name of the judging model there.")
     judge_key: SecretStr | None = Field(None, description="Key that the gateway sends to that server.")
-    judge_timeout_s: _Seconds = Field(4.0, description="Longest wait for one judgement, seconds.")
+    judge_timeout_s: Seconds = Field(4.0, description="Longest wait for one judgement, seconds.")
     judge_concurrency: int = Field(4, ge=1, description="Most judgements asked for at once.")
     judge_structured: bool = Field(True, description="That server takes a JSON schema for its answer.")
     judge_logprobs: bool = Field(True, description="That server gives the probabilities of its words.")
-    verify_timeout_s: _Seconds = Field(
+    verify_timeout_s: Seconds = Field(
         5.0, description="Longest that judging one candidate may take, seconds; then it counts as a leak."
     )
     rounds: int = Field(5, ge=1, le=50, description="Most rounds of generation for one request (T).")
@@ -153,7 +176,7 @@ class Settings(BaseSettings):
         {"temperature": 0.0},
         description="How conversations that touch a topic are generated, whatever the client asks for.",
     )
-    deadline_s: _Seconds = Field(120.0, description="Longest that one request's loop may take, seconds.")
+    deadline_s: Seconds = Field(120.0, description="Longest that one request's loop may take, seconds.")
 
     without_certificate: Literal["fallback", "zero-evidence"] = Field(
         "fallback",
@@ -213,7 +236,7 @@ class Settings(BaseSettings):
         200_000, ge=1_000, description="Longest conversation accepted while a topic is active, characters."
     )
     max_body_bytes: int = Field(10_000_000, ge=1_000, description="Largest request body accepted, bytes.")
-    keep_alive_s: _Seconds = Field(
+    keep_alive_s: Seconds = Field(
         5.0, description="A stream that waits for the loop carries a comment this often, seconds."
     )
 
@@ -221,6 +244,12 @@ class Settings(BaseSettings):
     def _consistent(self) -> Settings:
         if self.upstream_url is not None and self.model_dir is not None:
             raise ValueError("set LETHE_UPSTREAM_URL or LETHE_MODEL_DIR, not both")
+        if self.upstreams and (self.upstream_url is not None or self.model_dir is not None):
+            raise ValueError("set LETHE_UPSTREAMS, or LETHE_UPSTREAM_URL, or LETHE_MODEL_DIR: one of them")
+        if name := _twice(upstream.name for upstream in self.upstreams):
+            raise ValueError(f"LETHE_UPSTREAMS: the name {name} is given twice")
+        if weights := _mixed(self.upstreams):
+            raise ValueError(f"LETHE_UPSTREAMS: those of the weights {weights} must name the same models")
         if (self.fallback == "custom") != (self.fallback_text is not None):
             raise ValueError("LETHE_FALLBACK_TEXT belongs to LETHE_FALLBACK=custom, and only to it")
         if twice := set(self.doubted_verifiers) & {*self.verifiers, *self.screened_verifiers}:
@@ -254,31 +283,14 @@ def given_settings(**given: Any) -> Settings:
     return _GivenAlone(**given)
 
 
-def read_settings(**given: Any) -> Settings:
-    """Read the settings; ``given`` ones win over the environment. Raises ``InvalidInput`` naming the bad."""
-    _refuse_unknown_names()
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except (SettingsError, UnicodeDecodeError, OSError) as error:
-        raise InvalidInput(f'settings: {error}; lists are written as JSON, such as ["lexical"]') from None
-    except ValidationError as error:
-        complaints = []
-        for detail in error.errors(include_url=False, include_input=False):
-            name = ".".join(str(part) for part in detail["loc"][:1])
-            told = detail["msg"].removeprefix("Value error, ")
-            complaints.append(f"LETHE_{name.upper()}: {told}" if name else told)
-        raise InvalidInput("settings: " + "; ".join(complaints)) from None
+def _twice(names: Iterable[str]) -> str | None:
+    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
-def _refuse_unknown_names() -> None:
-    """A setting that is misspelt would leave its default in force, and a door open."""
-    try:
-        said = {**dotenv_values(".env"), **os.environ}
-    except (UnicodeDecodeError, OSError) as error:
-        raise InvalidInput(f"settings: .env cannot be read: {error}") from None
-    known = {f"LETHE_{name.upper()}" for name in Settings.model_fields} | {"LETHE_CACHE"}
-    for name in sorted(said):
-        if name.upper().startswith("LETHE_") and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise InvalidInput(f"there is no setting {name}{hint} (`lethe settings` lists them)")
+def _mixed(upstreams: Iterable[UpstreamSettings]) -> str | None:
+    """Find weights under which clients could ask for a model that only some of the servers have."""
+    models: dict[str, frozenset[str]] = {}
+    for one in upstreams:
+        if one.weights is not None and models.setdefault(one.weights, frozenset(one.models)) != one.models.keys():
+            return one.weights
+    return None

@@ -1,24 +1,37 @@
-"""The settings as a page to read and as an environment file to start from, both made from the settings object."""
+"""The settings as a page, as an environment file to start from and as a schema, made from the settings object."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, get_args
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, get_args
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from gateway.configuration import REFERENCE
 from gateway.settings import Settings
+from gateway.settings_reading import SECRETS
+from gateway.settings_upstreams import UpstreamSettings
 
-__all__ = ["environment_example", "settings_page"]
+__all__ = ["configuration_schema", "environment_example", "settings_page"]
 
 _HEAD = """# Settings
 
-Read once at start, from the environment and from a file `.env` in the working directory; the environment wins,
-and an option of the command line wins over both. This page is made from `gateway/settings.py`
+Read at start: from a [configuration file](configuration.md), where they are written in lower case and without the
+prefix (`rounds: 5`), from a file `.env` in the working directory, from the environment, and from options of the
+command; each wins over the one before. This page is made from `gateway/settings.py`
 (`lethe settings --format markdown`).
 
 | variable | default | meaning |
+|---|---|---|
+"""
+
+
+_UPSTREAMS: Final = """
+## Each of `upstreams`
+
+| key | default | meaning |
 |---|---|---|
 """
 
@@ -29,7 +42,38 @@ def settings_page() -> str:
         f"| `{_variable(name)}` | {_shown(field)} | {field.description}{_choices(field)} |\n"
         for name, field in Settings.model_fields.items()
     )
-    return _HEAD + "".join(rows)
+    return _HEAD + "".join(rows) + _UPSTREAMS + "".join(_upstream_rows())
+
+
+def _upstream_rows() -> Iterator[str]:
+    for name, field in UpstreamSettings.model_fields.items():
+        default = "required" if field.is_required() else _shown(field)
+        yield f"| `{name}` | {default} | {field.description} |\n"
+
+
+def configuration_schema() -> str:
+    """Write examples/lethe.schema.json: the configuration file as JSON Schema, which editors complete from."""
+    schema = Settings.model_json_schema()
+    properties = {name: _in_file(name, schema["properties"][name]) for name in schema["properties"]}
+    whole = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "Lethe's configuration file",
+        "properties": properties,
+        "additionalProperties": False,
+    }
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+
+
+def _in_file(name: str, described: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Say that a secret can only be a reference to the environment, and that another plain value may be one."""
+    reference = {"type": "string", "pattern": f"^{REFERENCE.pattern}$"}
+    if name in SECRETS:
+        return {"description": described["description"], **reference}
+    kept = {key: described[key] for key in ("description", "default", "title")}
+    values = described.get("anyOf") or [{key: value for key, value in described.items() if key not in kept}]
+    plain = {value.get("type") for value in values} <= {"integer", "number", "boolean", "null"}
+    return {**kept, "anyOf": [*values, reference]} if plain else described
 
 
 def environment_example() -> str:

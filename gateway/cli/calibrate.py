@@ -24,7 +24,7 @@ from gateway.guard.policy import settings_of
 from gateway.guard.prompts import PromptSet, read_prompts
 from gateway.labelling import check_labels
 from gateway.running import Gateway
-from gateway.settings import read_settings
+from gateway.settings_reading import read_settings
 
 __all__ = ["calibrate_command"]
 

@@ -20,7 +20,7 @@ from gateway.comparing import Compared, compare
 from gateway.errors import InvalidInput, NotFound
 from gateway.guard.prompts import PromptSet, read_prompts
 from gateway.running import Gateway
-from gateway.settings import read_settings
+from gateway.settings_reading import read_settings
 
 __all__ = ["compare_command"]
 

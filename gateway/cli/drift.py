@@ -12,7 +12,8 @@ import typer
 
 from gateway.cli.failures import reporting_failures
 from gateway.errors import InvalidInput, UpstreamUnreachable
-from gateway.settings import Settings, read_settings
+from gateway.settings import Settings
+from gateway.settings_reading import read_settings
 
 __all__ = ["app"]
 

@@ -19,7 +19,8 @@ from gateway.errors import InvalidInput
 from gateway.guard.prompts import PromptSet, read_prompts
 from gateway.judging import Judging, judge_recording
 from gateway.labelling import releasable, sheet_line, to_label
-from gateway.settings import Settings, read_settings
+from gateway.settings import Settings
+from gateway.settings_reading import read_settings
 from gateway.store.records import ForgetTopic
 from gateway.store.store import Store
 from gateway.topics_file import load_topics

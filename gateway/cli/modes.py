@@ -9,7 +9,7 @@ import typer
 
 from gateway.cli.failures import reporting_failures
 from gateway.cli.stores import Database, with_store
-from gateway.settings import read_settings
+from gateway.settings_reading import read_settings
 from gateway.store.records import Mode
 from gateway.store.store import Store
 from gateway.verifier_modes import modes_in_force, require_applicable

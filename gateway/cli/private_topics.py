@@ -12,7 +12,7 @@ import typer
 from gateway.cli.failures import refusing_bad_input, reporting_failures
 from gateway.cli.owned import write_owned
 from gateway.errors import InvalidInput
-from gateway.settings import read_settings
+from gateway.settings_reading import read_settings
 from gateway.store.records import Fallback, ForgetTopic
 from gateway.topics_file import load_private_topics, load_topics
 from verifiers.attribution import mentions_of

@@ -19,7 +19,7 @@ from gateway.errors import InvalidInput
 from gateway.guard.prompts import read_prompts
 from gateway.opening import open_upstream
 from gateway.rewording import reword
-from gateway.settings import read_settings
+from gateway.settings_reading import read_settings
 from gateway.store.records import ForgetTopic
 from gateway.store.store import Store
 from gateway.topics_file import load_topics

@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 import gateway
-from gateway.cli import audit, backends, certificate, drift, keys, labels, topics, train, unlearn, verifiers
+from gateway.cli import (
+    audit,
+    backends,
+    certificate,
+    config,
+    drift,
+    keys,
+    labels,
+    topics,
+    train,
+    unlearn,
+    verifiers,
+)
 from gateway.cli.calibrate import calibrate_command
 from gateway.cli.demo import demo
 from gateway.cli.probes import probes_command
@@ -44,6 +56,7 @@ app.command()(demo)
 app.command()(serve)
 app.command("probes")(probes_command)
 app.command("calibrate")(calibrate_command)
+app.add_typer(config.app, name="config")
 app.add_typer(topics.app, name="topics")
 app.add_typer(certificate.app, name="certificate")
 app.add_typer(backends.app, name="backends")

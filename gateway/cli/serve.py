@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +16,8 @@ from gateway.cli.failures import reporting_failures
 from gateway.errors import InvalidInput
 from gateway.logs import log_events
 from gateway.serving import serve_until_signalled
-from gateway.settings import Settings, read_settings
+from gateway.settings import Settings
+from gateway.settings_reading import read_settings
 from gateway.upstream.vllm_process import VllmServer, running_vllm
 
 __all__ = ["serve"]
@@ -32,18 +33,20 @@ def serve(
     vllm_python: Annotated[Path | None, typer.Option(help="The Python that has vLLM.")] = None,
     vllm_argument: Annotated[list[str] | None, typer.Option(help="Passed on to vLLM; may be repeated.")] = None,
     certificate: Annotated[Path | None, typer.Option(help="Certificate to activate first.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Configuration file. Default: LETHE_CONFIG.")] = None,
 ) -> None:
-    """Start the gateway. Everything else is set by LETHE_… variables; see docs/settings.md."""
+    """Start the gateway. Everything else is set by a file and LETHE_… variables; see docs/configuration.md."""
     with reporting_failures():
-        given = {"host": host, "port": port, "database": database, "upstream_url": upstream, "model_dir": model}
+        given: dict[str, Any] = {"host": host, "port": port, "database": database}
+        given |= {"upstream_url": upstream, "model_dir": model}
         if vllm is None:
-            asyncio.run(_serve(read_settings(**given), certificate))
+            asyncio.run(_serve(read_settings(config, **given), certificate))
         else:
             _check_alone(vllm_python, upstream, model)
             server = VllmServer(
                 vllm_python or Path(sys.executable), vllm, Path(vllm).name, arguments=tuple(vllm_argument or ())
             )
-            asyncio.run(_serve_vllm(server, given, certificate))
+            asyncio.run(_serve_vllm(server, config, given, certificate))
 
 
 def _check_alone(vllm_python: Path | None, upstream: str | None, model: Path | None) -> None:
@@ -53,15 +56,16 @@ def _check_alone(vllm_python: Path | None, upstream: str | None, model: Path | N
         raise InvalidInput(f"there is no Python at {vllm_python}: name the one of vLLM's own environment")
 
 
-async def _serve_vllm(server: VllmServer, given: Mapping[str, object], certificate: Path | None) -> None:
+async def _serve_vllm(
+    server: VllmServer, config: Path | None, given: Mapping[str, Any], certificate: Path | None
+) -> None:
     def tell(words: str) -> None:
         typer.echo(words, err=True)
 
     tell(f"starting vLLM with {server.model}, which takes a while")
     async with running_vllm(server, tell) as running:
-        settings = read_settings(
-            **{**given, "upstream_url": running.url, "upstream_bad_words": True, "upstream_key": running.api_key}
-        )
+        ours = {"upstream_url": running.url, "upstream_bad_words": True, "upstream_key": running.api_key}
+        settings = read_settings(config, **{**given, **ours})
         await _serve(settings, certificate)
 
 

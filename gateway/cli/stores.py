@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from gateway.settings import read_settings
+from gateway.settings_reading import read_settings
 from gateway.store.store import Store
 
 __all__ = ["Database", "cli_user", "with_store"]

@@ -17,7 +17,8 @@ from gateway.cli.stores import Database, with_store
 from gateway.errors import InvalidInput
 from gateway.guard.prompts import Prompt, prompt_line, read_prompts
 from gateway.panel import open_panel
-from gateway.settings import Settings, read_settings
+from gateway.settings import Settings
+from gateway.settings_reading import read_settings
 from gateway.store.store import Store
 from verifiers.learned import write_learned
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from calibration.release import gives_up
 from gateway.errors import UpstreamTimeout
@@ -68,6 +68,9 @@ class FellBack:
 Outcome: TypeAlias = Released | FellBack
 
 
+_TOO_LATE: Final = "the model did not answer before the deadline"
+
+
 class Guard:
     """Answers requests so that nothing goes out which the release rule does not pass."""
 
@@ -84,26 +87,42 @@ class Guard:
         self._default_fallback = default_fallback
         self._trace = trace
 
-    async def answer(self, upstream: Upstream, request: ChatRequest, policy: Policy, rule: ReleaseRule) -> Outcome:
+    async def answer(
+        self,
+        upstream: Upstream,
+        request: ChatRequest,
+        policy: Policy,
+        rule: ReleaseRule,
+        *,
+        deadline: float | None = None,
+    ) -> Outcome:
         """Answer one request under one policy, by ``upstream`` unless the policy routes a topic elsewhere.
 
-        Each of ``request.n`` choices goes through a loop of its own: a certificate bounds one answer. Raises
+        Each of ``request.n`` choices goes through a loop of its own: a certificate bounds one answer. ``deadline``
+        is a time of the running event loop's; None gives all of the plan's seconds from now. Raises
         ``UpstreamError`` where not even a first candidate could be had; whatever fails later is answered by
         the fallback.
         """
+        until = deadline if deadline is not None else _now() + self._plan.deadline_s
         if request.n > 1 and not isinstance(rule, Open):
-            each = (self.answer(upstream, one, policy, rule) for one in _one_by_one(request))
+            each = (self.answer(upstream, one, policy, rule, deadline=until) for one in _one_by_one(request))
             return _together(await all_of(each))
         match rule:
             case Open():
-                return await self._unguarded(upstream, request, rule)
+                return await self._unguarded(upstream, request, rule, until)
             case Closed(reason):
                 return self._fall_back(request, policy, rule, None, "uncertified", reason)
             case Bounded() | ZeroEvidence():
-                return await self._guarded(upstream, request, policy, rule)
+                return await self._guarded(upstream, request, policy, rule, until)
 
-    async def _unguarded(self, upstream: Upstream, request: ChatRequest, rule: ReleaseRule) -> Outcome:
-        completion = await generated(upstream, request, 1, self._trace)
+    async def _unguarded(
+        self, upstream: Upstream, request: ChatRequest, rule: ReleaseRule, until: float
+    ) -> Outcome:
+        try:
+            async with asyncio.timeout_at(until):
+                completion = await generated(upstream, request, 1, self._trace)
+        except TimeoutError:
+            raise UpstreamTimeout(_TOO_LATE, phase="read") from None
         return Released(
             choices=completion.choices,
             model=completion.model,
@@ -120,13 +139,15 @@ class Guard:
         request: ChatRequest,
         policy: Policy,
         rule: Bounded | ZeroEvidence,
+        until: float,
     ) -> Outcome:
         surrender = rule.surrender if isinstance(rule, Bounded) else None
         last: Candidate | None = None
-        lowest = math.inf
+        lowest = quickest_s = math.inf
+        began = _now()
         try:
             async with (
-                asyncio.timeout(self._plan.deadline_s),
+                asyncio.timeout_at(until),
                 aclosing(walk(upstream, self._plan, request, policy, self._trace)) as steps,
             ):
                 async for step in steps:
@@ -136,12 +157,18 @@ class Guard:
                         return _release(step, rule)
                     last = step
                     lowest = min(lowest, step.score)
+                    if step.ends_round:
+                        ended = _now()
+                        quickest_s, began = min(quickest_s, ended - began), ended
+                        if step.round < self._plan.rounds and ended + quickest_s > until:
+                            detail = "no time was left for another round"
+                            return self._fall_back(request, policy, rule, last, "deadline", detail)
                     if surrender is not None and step.ends_round and gives_up(lowest, step.round, surrender):
                         detail = f"no candidate came near enough by round {step.round}"
                         return self._fall_back(request, policy, rule, last, "surrendered", detail)
         except TimeoutError:
             if last is None:
-                raise UpstreamTimeout("the model did not answer before the deadline", phase="read") from None
+                raise UpstreamTimeout(_TOO_LATE, phase="read") from None
             return self._fall_back(request, policy, rule, last, "deadline", "the loop's deadline passed")
         return self._fall_back(request, policy, rule, last, "exhausted", "no candidate passed")
 
@@ -180,6 +207,10 @@ class Guard:
                 if topic_id in policy.topics:
                     return policy.topics[topic_id].fallback
         return self._default_fallback
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _release(candidate: Candidate, rule: ReleaseRule) -> Released:

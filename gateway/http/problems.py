@@ -12,7 +12,15 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from gateway.errors import InvalidInput, LetheError, RateLimited, StoreError, Unauthenticated, UpstreamRejected
+from gateway.errors import (
+    InvalidInput,
+    LetheError,
+    RateLimited,
+    StoreError,
+    Unauthenticated,
+    UpstreamBusy,
+    UpstreamRejected,
+)
 from gateway.logs import Report, keep_silent
 from gateway.store.wire import explain, field_path
 
@@ -72,7 +80,7 @@ async def _on_lethe_error(request: Request, error: Exception) -> JSONResponse:
         _report(request, "store_unavailable", reason=str(error))
     if isinstance(error, Unauthenticated):
         headers["www-authenticate"] = "Bearer"
-    if isinstance(error, RateLimited):
+    if isinstance(error, RateLimited | UpstreamBusy):
         headers["retry-after"] = str(error.retry_after_s)
     if isinstance(error, UpstreamRejected) and error.retry_after and error.retry_after.isdecimal():
         headers["retry-after"] = error.retry_after

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from gateway.telemetry.trace import Note, SpanName, Value
+from gateway.telemetry.upstreams import ServerStanding, UpstreamStandings
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
@@ -53,6 +54,7 @@ class Metrics:
         self._abstentions = Counter("lethe_verifier_abstentions", "Candidates not judged.", registry=own)
         self._revision = Gauge("lethe_policy_revision", "Revision of the policy in force.", registry=own)
         self._topics = Gauge("lethe_active_topics", "Topics being forgotten.", registry=own)
+        self._standing_in = Counter("lethe_stand_ins", "Requests passed on to another model.", registry=own)
         self._in_force = Gauge("lethe_certificate_in_force", "1 where a certificate applies.", registry=own)
 
         self._monitored = Counter(
@@ -70,6 +72,14 @@ class Metrics:
         self._drift_alarm = Gauge(
             "lethe_drift_alarm", "1 where a monitor of drift rang.", ["monitor"], registry=own
         )
+
+    def stood_in(self) -> None:
+        """Count a request that goes on with another generator, the one before having failed."""
+        self._standing_in.inc()
+
+    def upstreams(self, standings: Callable[[], Iterable[ServerStanding]]) -> None:
+        """Ask how the servers stand whenever the values are scraped."""
+        self._registry.register(UpstreamStandings(standings))
 
     def drift(self, monitor: str, log_wealth: Callable[[], float], alarm: Callable[[], bool]) -> None:
         """Ask these whenever the values are scraped, so that requests need not tell."""

@@ -34,6 +34,8 @@ from gateway.upstream.vectors import read_embeddings
 
 __all__ = ["OpenAIUpstream", "Timeouts"]
 
+_SPARE = 8
+"""Connections beside those for answers: looking at a busy server must not wait for it."""
 _CHOICE_FIELDS = ("index", "message", "text", "finish_reason")
 
 
@@ -50,8 +52,8 @@ class Timeouts:
 class OpenAIUpstream:
     """A server that speaks the OpenAI dialect: vLLM, llama.cpp, a hosted API.
 
-    ``base_url`` ends in the version path (``…/v1``). Connections are reused. The transport is httpx over
-    aiohttp, which costs a fifth of httpx's own under concurrency; a caller may pass another.
+    ``base_url`` ends in the version path (``…/v1``). Up to ``connections`` are kept and reused. The transport
+    is httpx over aiohttp, which costs a fifth of httpx's own under concurrency; a caller may pass another.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class OpenAIUpstream:
         api_key: str | None = None,
         timeouts: Timeouts | None = None,
         capabilities: Capabilities | None = None,
+        connections: int = 100,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         limits = timeouts or Timeouts()
@@ -72,7 +75,7 @@ class OpenAIUpstream:
             timeout=httpx.Timeout(
                 connect=limits.connect_s, read=limits.read_s, write=limits.write_s, pool=limits.pool_s
             ),
-            transport=transport or AiohttpTransport(),
+            transport=transport or AiohttpTransport(limits=httpx.Limits(max_connections=connections + _SPARE)),
         )
 
     def fingerprint(self, model: str) -> str:
@@ -112,17 +115,24 @@ class OpenAIUpstream:
     async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
         content = _encoded(body) if body is not None else None
         headers = {"content-type": "application/json"} if content is not None else {}
+        asked = self._client.build_request(method, path, content=content, headers=headers)
         try:
-            response = await self._client.request(method, path, content=content, headers=headers)
+            response = await self._client.send(asked, stream=True)
         except httpx.HTTPError as error:
-            raise _failure(error) from error
+            raise _failure(error, answer_begun=False) from error
+        try:
+            answered = await response.aread()
+        except httpx.HTTPError as error:
+            raise _failure(error, answer_begun=True) from error
+        finally:
+            await response.aclose()
         if response.status_code >= 400:
             raise UpstreamRejected(
                 f"the model server refused the request with status {response.status_code}",
                 upstream_status=response.status_code,
                 retry_after=response.headers.get("retry-after"),
             )
-        return _json_object(response.content)
+        return _json_object(answered)
 
 
 def _encoded(body: Mapping[str, Any]) -> bytes:
@@ -132,12 +142,13 @@ def _encoded(body: Mapping[str, Any]) -> bytes:
         raise InvalidInput("the request holds something that JSON cannot say", param="messages") from error
 
 
-def _failure(error: httpx.HTTPError) -> UpstreamError:
+def _failure(error: httpx.HTTPError, *, answer_begun: bool) -> UpstreamError:
     """Tell a wait that was too long from a server that is not there."""
     if isinstance(error, httpx.TimeoutException) and not _refused(error):
         return _timeout(error)
     return UpstreamUnreachable(
-        "the model server cannot be reached or broke off; check that it runs, and LETHE_UPSTREAM_URL"
+        "the model server cannot be reached or broke off; check that it runs, and LETHE_UPSTREAM_URL",
+        answer_begun=answer_begun,
     )
 
 

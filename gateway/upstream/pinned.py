@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from gateway.errors import UpstreamUnreachable
+from gateway.telemetry.upstreams import ServerStanding
 from gateway.upstream.protocol import (
     Capabilities,
     ChatRequest,
     Completion,
     EmbeddingRequest,
     Embeddings,
+    Observed,
     Upstream,
     embedder,
 )
@@ -47,6 +49,10 @@ class Pinned:
         with _nameless():
             return await embedder(self._upstream).embed(replace(request, model=self._model))
 
+    def standings(self) -> Iterable[ServerStanding]:
+        """The upstream's, if it says any."""
+        return self._upstream.standings() if isinstance(self._upstream, Observed) else ()
+
     async def models(self) -> tuple[str, ...]:
         """The pinned one."""
         return (self._model,)
@@ -61,4 +67,6 @@ def _nameless() -> Iterator[None]:
     try:
         yield
     except UpstreamUnreachable as error:  # whose own words name the default upstream's setting
-        raise UpstreamUnreachable("the model's server cannot be reached or broke off") from error
+        raise UpstreamUnreachable(
+            "the model's server cannot be reached or broke off", answer_begun=error.answer_begun
+        ) from error

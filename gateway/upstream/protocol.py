@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from gateway.errors import InvalidInput
+from gateway.telemetry.upstreams import ServerStanding
 
 __all__ = [
     "Capabilities",
     "ChatRequest",
     "Choice",
+    "Choosing",
     "Completion",
     "Embedder",
     "EmbeddingRequest",
     "Embeddings",
     "Message",
+    "Observed",
     "Upstream",
     "Usage",
     "embedder",
@@ -118,6 +121,24 @@ class Upstream(Protocol):
 
     async def aclose(self) -> None:
         """Release connections, threads and weights."""
+        ...
+
+
+@runtime_checkable
+class Choosing(Protocol):
+    """What an upstream of several generators can do: say which of them may answer. See ``Upstream``."""
+
+    def generators(self, model: str) -> tuple[Upstream, ...]:
+        """Give them in the order in which to ask, at least one. Raises ``UnknownModel``."""
+        ...
+
+
+@runtime_checkable
+class Observed(Protocol):
+    """An upstream that can say how its servers do."""
+
+    def standings(self) -> Iterable[ServerStanding]:
+        """Say it of each, as of now."""
         ...
 
 

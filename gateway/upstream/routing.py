@@ -16,12 +16,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.errors import LetheError, UpstreamUnreachable
+from gateway.telemetry.upstreams import ServerStanding
 from gateway.upstream.protocol import (
     Capabilities,
     ChatRequest,
+    Choosing,
     Completion,
     EmbeddingRequest,
     Embeddings,
+    Observed,
     Upstream,
     embedder,
 )
@@ -106,8 +109,17 @@ class Fleet:
     backends: Mapping[str, Upstream]
 
     def serving(self, model: str) -> Upstream:
-        """Give the backend of this name, else the default upstream, which knows its own names."""
-        return self.backends.get(model, self.default)
+        """Give the backend of this name, else what the default upstream asks first for it.
+
+        Raises ``UnknownModel`` where the default upstream knows its names and this is none of them.
+        """
+        return self.standing(model)[0]
+
+    def standing(self, model: str) -> tuple[Upstream, ...]:
+        """Give what could answer for this model, each a generator of its own, in the order in which to ask."""
+        if (backend := self.backends.get(model)) is not None:
+            return (backend,)
+        return self.default.generators(model) if isinstance(self.default, Choosing) else (self.default,)
 
 
 class Routing(Generic[P]):
@@ -168,6 +180,12 @@ class Routing(Generic[P]):
             self._opening[name] = self._start(self._bring(name, one))
         self._wanted = dict(wanted)
         self._put(backends)
+
+    def standings(self) -> Iterator[ServerStanding]:
+        """Say how each server does, the default upstream's first."""
+        for upstream in (self._fleet.default, *self._fleet.backends.values()):
+            if isinstance(upstream, Observed):
+                yield from upstream.standings()
 
     def problems(self) -> dict[str, str]:
         """Say of each backend why it does not answer; an empty text where it does."""

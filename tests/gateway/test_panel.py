@@ -6,7 +6,8 @@ import pytest
 
 from gateway.errors import InvalidInput
 from gateway.panel import open_panel
-from gateway.settings import given_settings, read_settings
+from gateway.settings import given_settings
+from gateway.settings_reading import read_settings
 from verifiers.learned import LearnedModel, write_learned
 from verifiers.lexical import Lexical
 

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.errors import InvalidInput
-from gateway.settings import given_settings, read_settings
+from gateway.settings import given_settings
+from gateway.settings_reading import read_settings
 
 
 @pytest.fixture(autouse=True)

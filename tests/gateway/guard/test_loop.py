@@ -192,6 +192,32 @@ async def test_a_deadline_after_the_first_candidate_ends_in_the_fallback(loop):
     assert "deadline" == (await talk.answer()).reason
 
 
+async def test_a_round_that_cannot_end_in_time_is_not_begun(loop):
+    """The fallback answers at once and the model is spared; no candidate goes out for lack of time."""
+    talk = loop(["0.9 Seltal", "0.0 fine"], plan=LoopPlan(deadline_s=0.3))
+    well = talk.upstream.complete
+
+    async def complete(request):
+        await asyncio.sleep(0.2)
+        return await well(request)
+
+    talk.upstream.complete = complete
+    outcome = await talk.answer()
+    assert ("deadline", UNAWARE, 1) == (outcome.reason, text(outcome), len(talk.upstream.requests))
+
+
+async def test_the_deadline_holds_where_nothing_is_verified(loop):
+    """A model that never answers is no reason to wait for ever."""
+    talk = loop(["fine"], topics=(), plan=LoopPlan(deadline_s=0.05))
+
+    async def complete(request):
+        await asyncio.sleep(60)
+
+    talk.upstream.complete = complete
+    with pytest.raises(UpstreamTimeout):
+        await talk.answer(Open())
+
+
 async def test_a_deadline_before_the_first_candidate_is_an_error(loop):
     """Nothing was generated, so the client may try again."""
     talk = loop(["0.0 fine"], plan=LoopPlan(deadline_s=0.05))
