@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +17,25 @@ TOOL = Path(__file__).with_name("tool.py")
 
 
 @pytest.fixture(scope="session")
-def linter() -> Callable[..., Any]:
-    """Run one function of ``tool.py`` in the tools' environment: JSON in, JSON out."""
+def linter() -> Iterator[Callable[..., Any]]:
+    """Call functions of ``tool.py`` in the tools' environment, in one process for all tests."""
     if not PYTHON:
         pytest.skip("no linters; `make test-deploy` brings them")
-    known: dict[str, Any] = {}
+    words = [PYTHON, TOOL]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        asks, answers = process.stdin, process.stdout
+        assert asks is not None
+        assert answers is not None
 
-    def run(function: str, **arguments: Any) -> Any:
-        asked = json.dumps([function, arguments], sort_keys=True)
-        if asked not in known:
-            done = subprocess.run([PYTHON, TOOL], input=asked, capture_output=True, text=True, timeout=120)
-            assert 0 == done.returncode, done.stderr
-            known[asked] = json.loads(done.stdout)
-        return known[asked]
+        def call(function: str, **arguments: Any) -> Any:
+            asks.write(json.dumps([function, arguments]) + "\n")
+            said = json.loads(answers.readline())
+            if "error" in said:
+                raise RuntimeError(said["error"])
+            return said["found"]
 
-    return run
+        yield call
+        asks.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Run by the tools' own Python: one call, as JSON on stdin, to one answer, as JSON on stdout. Knows no test."""
+"""Run by the tools' own Python: each line on stdin is a call, and each on stdout its answer. Knows no test."""
 
 from __future__ import annotations
 
@@ -58,5 +58,11 @@ def parse_compose(file):
 
 
 if __name__ == "__main__":
-    function, arguments = json.load(sys.stdin)
-    json.dump(globals()[function](**arguments), sys.stdout)
+    for line in sys.stdin:
+        function, arguments = json.loads(line)
+        try:
+            said = {"found": globals()[function](**arguments)}
+        except Exception as error:
+            said = {"error": str(error)}
+        sys.stdout.write(json.dumps(said) + "\n")
+        sys.stdout.flush()
