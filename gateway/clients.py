@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import Unauthenticated
-from gateway.store.records import NO_LIMITS, ClientKey, KeyLimits
+from gateway.store.records import NO_LIMITS, ClientKey, Fallback, KeyLimits
 
-__all__ = ["ANYONE", "Client", "KeyRing", "key_digest", "new_key"]
+__all__ = ["ANYONE", "Client", "KeyRing", "client_of", "key_digest", "new_key"]
 
 _PREFIX: Final = "lethe-"
 
@@ -24,12 +24,16 @@ _PREFIX: Final = "lethe-"
 class Client:
     """Who is asking: the name of their key, None where no key of the store was used; their backend, if any.
 
-    Whoever has no key of the store has no limits either.
+    Whoever has no key of the store has no limits either. ``extra`` topics, by id, are forgotten for this client
+    beside those of everybody; from ``exempt`` ones it is exempt. ``fallback`` takes the place of the topics' own.
     """
 
     key: str | None = None
     backend: str | None = None
     limits: KeyLimits = NO_LIMITS
+    extra: frozenset[str] = frozenset()
+    exempt: frozenset[str] = frozenset()
+    fallback: Fallback | None = None
 
     def may_ask_for(self, model: str) -> bool:
         """Say whether the client's list of models, if it has one, names this one."""
@@ -37,6 +41,13 @@ class Client:
 
 
 ANYONE: Final = Client()
+
+
+def client_of(key: ClientKey) -> Client:
+    """Who sends this key."""
+    extra = frozenset(one.topic_id for one in key.topics if one.kind == "extra")
+    exempt = frozenset(one.topic_id for one in key.topics if one.kind == "exempt")
+    return Client(key.name, key.backend, key.limits, extra, exempt, key.fallback)
 
 
 def new_key() -> str:
@@ -69,7 +80,7 @@ class KeyRing:
             found = ANYONE
         for key in self.keys:
             if secrets.compare_digest(digest, key.digest) and key.revoked_at is None:
-                found = Client(key.name, key.backend, key.limits)
+                found = client_of(key)
         if found is None:
             raise Unauthenticated("the API key is missing or wrong; send it as a bearer token")
         return found

@@ -6,18 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from calibration.certificate import Certificate
 from calibration.trajectories import Bindings
 from gateway.certificates import stored_certificate
-from gateway.clients import Client, KeyRing, key_digest
+from gateway.clients import ANYONE, Client, KeyRing, client_of, key_digest
 from gateway.drift.monitoring import Drift
 from gateway.errors import InvalidInput, UpstreamUnreachable
 from gateway.guard.policy import NONE_ACTIVE, Bounded, Closed, Open, Panel, Policy, ReleaseRule, decide_rule
 from gateway.guard.trajectory import LoopPlan
 from gateway.guard.watching import Watching, watching
-from gateway.store.records import Mode, Place, PolicyRecord
+from gateway.store.records import ForgetTopic, Mode, Place, PolicyRecord
 from gateway.store.store import Store
 from gateway.upstream.protocol import Upstream
 from gateway.upstream.routing import Fleet, Routing, Wanted, generator_fingerprint
@@ -26,7 +26,9 @@ from verifiers.learned import LearnedModel
 __all__ = ["Exceptions", "InForce", "Policies", "Served", "Subject"]
 
 _MOST_SERVED: Final = 256
-_MOST_PREPARED: Final = 8
+_MOST_PREPARED: Final = 16
+
+_Sets: TypeAlias = tuple[frozenset[str], frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class Subject:
 class InForce:
     """One revision of the store over one fleet of models, and what was worked out from them so far.
 
-    ``prepared`` are policies by the ids of their indexed topics: certificates of other topics need others.
+    ``prepared`` are policies by the ids of their active and of their indexed topics: a key may have topics of its
+    own, and certificates of other topics need others.
     ``panel`` are the verifiers in their modes; ``shut`` says why nothing may go out whatever is certified, where
     that is so.
     """
@@ -82,20 +85,34 @@ class InForce:
     fleet: Fleet
     panel: Panel
     watching: Watching | None
-    prepared: dict[frozenset[str], Policy]
-    served: dict[tuple[str, Upstream], Served] = field(default_factory=dict)
+    prepared: dict[_Sets, Policy]
+    served: dict[tuple[str, Upstream, frozenset[str]], Served] = field(default_factory=dict)
+
+    def active(self, client: Client) -> frozenset[str]:
+        """The ids of the topics that are forgotten for this client."""
+        for_all = frozenset(topic.topic.id for topic in self.record.active_topics)
+        return (for_all | client.extra & self.known) - client.exempt
 
     @property
-    def active(self) -> frozenset[str]:
-        """The ids of the topics that are being forgotten."""
-        return frozenset(topic.topic.id for topic in self.record.active_topics)
+    def active_for_some(self) -> frozenset[str]:
+        """The ids of the topics that are forgotten for everybody, or for some key alone."""
+        clients = [client_of(key) for key in self.record.keys if key.revoked_at is None]
+        return self.active(ANYONE).union(*(client.extra & self.known for client in clients))
 
-    def indexed(self, certificate: Certificate | None) -> frozenset[str]:
+    @property
+    def known(self) -> frozenset[str]:
+        """The ids of all topics."""
+        return frozenset(topic.topic.id for topic in self.record.topics)
+
+    def indexed(self, certificate: Certificate | None, active: frozenset[str]) -> frozenset[str]:
         """The ids of the active topics, and of those that are there of the certificate's."""
         if certificate is None:
-            return self.active
-        known = {topic.topic.id for topic in self.record.topics}
-        return self.active | (certificate.bindings.topics.keys() & known)
+            return active
+        return active | (certificate.bindings.topics.keys() & self.known)
+
+    def topics(self, active: frozenset[str]) -> tuple[ForgetTopic, ...]:
+        """Give all topics, these alone active."""
+        return tuple(replace(one, active=one.topic.id in active, monitored=False) for one in self.record.topics)
 
     def routes(self, model: str, topic_ids: frozenset[str]) -> dict[str, Upstream]:
         """Give the backends of these topics; none for a model that is a backend itself."""
@@ -138,22 +155,25 @@ class Policies:
 
     @asynccontextmanager
     async def serving(
-        self, model: str, *, pinned: bool = False, failed: Collection[Upstream] = ()
+        self, model: str, client: Client = ANYONE, *, failed: Collection[Upstream] = ()
     ) -> AsyncIterator[Served]:
-        """Give what a request for ``model`` needs, as the store has it now, and keep it open inside the block.
+        """Give what this client's request for ``model`` needs, as the store has it now, and keep it open inside.
 
-        ``pinned`` says that a key has decided for this backend: without it, no other model answers. Those that
+        Where the client's key has a backend, that one answers, and without it no other model does. Those that
         ``failed`` already are not given again. Raises ``StoreError`` where the store cannot be asked,
         ``UpstreamUnreachable`` where the backend has gone, or all have failed.
         """
         in_force = await self._in_force()
         with self._routing.held(in_force.fleet):
-            if pinned and model not in in_force.fleet.backends:
+            if client.backend is not None and client.backend not in in_force.fleet.backends:
                 raise UpstreamUnreachable("the model of this key is not available")
-            left = [one for one in in_force.fleet.standing(model) if one not in failed]
+            asked = client.backend or model
+            left = [one for one in in_force.fleet.standing(asked) if one not in failed]
             if not left:
                 raise UpstreamUnreachable("the model is not available")
-            served = self._after_drift(await self._served(in_force, model, left[0]))
+            served = self._after_drift(await self._served(in_force, asked, left[0], client))
+            if client.fallback is not None:
+                served = replace(served, policy=replace(served.policy, fallback=client.fallback))
             yield served if len(left) == 1 else replace(served, stand_ins=len(left) - 1)
 
     def _after_drift(self, served: Served) -> Served:
@@ -201,12 +221,13 @@ class Policies:
             panel, unusable = _under(self._panel, record.verifier_modes)
             if unusable is not None:
                 raise InvalidInput(unusable)
+            active = in_force.active_for_some
             policy = await asyncio.to_thread(
-                Policy.prepare, record.revision, record.topics, panel, verify_timeout_s=None
+                Policy.prepare, record.revision, in_force.topics(active), panel, verify_timeout_s=None
             )
             if policy.sealed is not None:
                 raise InvalidInput(policy.sealed)
-            policy = replace(policy, routes=in_force.routes(model, in_force.active))
+            policy = replace(policy, routes=in_force.routes(model, active))
             asked = fleet.serving(model)
             yield Subject(asked, policy, self.bindings(asked, policy, model), self._panel.learned)
 
@@ -241,9 +262,9 @@ class Policies:
         if self._drift is not None:
             self._drift.follow(certificates)
         panel, unusable = _under(self._panel, record.verifier_modes)
-        prepared: dict[frozenset[str], Policy] = {}
+        prepared: dict[_Sets, Policy] = {}
         if before is not None and _judges_alike(before.record, record):
-            prepared = {ids: replace(p, revision=record.revision) for ids, p in before.prepared.items()}
+            prepared = {sets: replace(p, revision=record.revision) for sets, p in before.prepared.items()}
             watched = before.watching
         else:
             watched = watching(record.topics, panel, verify_timeout_s=self._verify_timeout_s)
@@ -251,23 +272,24 @@ class Policies:
         fleet = self._routing.fleet
         return InForce(record, certificates, unreadable or unusable, keys, fleet, panel, watched, prepared)
 
-    async def _served(self, in_force: InForce, model: str, asked: Upstream) -> Served:
-        served = in_force.served.get((model, asked))
+    async def _served(self, in_force: InForce, model: str, asked: Upstream, client: Client) -> Served:
+        active = in_force.active(client)
+        served = in_force.served.get((model, asked, active))
         if served is None:
-            served = await self._decided(in_force, model, asked)
+            served = await self._decided(in_force, model, asked, active)
             if len(in_force.served) < _MOST_SERVED:  # the model's name is the client's to invent
-                in_force.served[model, asked] = served
+                in_force.served[model, asked, active] = served
         return served
 
-    async def _decided(self, in_force: InForce, model: str, asked: Upstream) -> Served:
+    async def _decided(self, in_force: InForce, model: str, asked: Upstream, active: frozenset[str]) -> Served:
         """Decide by this generator's own fingerprint: no certificate of another one's carries over."""
         asked.fingerprint(model)  # raises for a model that there is not
-        if not in_force.active:
+        if not active:
             policy = Policy(in_force.record.revision, {}, {}, None)
             return Served(asked, policy, Open(), watching=in_force.watching)
-        certificate, otherwise = self._certificate(in_force, asked, model)
-        indexed = in_force.indexed(certificate)
-        policy = replace(await self._prepared(in_force, indexed), routes=in_force.routes(model, indexed))
+        certificate, otherwise = self._certificate(in_force, asked, model, active)
+        indexed = in_force.indexed(certificate, active)
+        policy = replace(await self._prepared(in_force, active, indexed), routes=in_force.routes(model, indexed))
         if in_force.shut is not None:
             return Served(asked, policy, Closed(in_force.shut))
         rule = decide_rule(
@@ -280,14 +302,16 @@ class Policies:
         )
         return Served(asked, policy, rule, certificate if isinstance(rule, Bounded) else None, in_force.watching)
 
-    def _certificate(self, in_force: InForce, asked: Upstream, model: str) -> tuple[Certificate | None, str]:
+    def _certificate(
+        self, in_force: InForce, asked: Upstream, model: str, active: frozenset[str]
+    ) -> tuple[Certificate | None, str]:
         """Find the newest certificate that was made of this generator, or say why there is none.
 
         A single certificate is given even so: how it does not fit says more.
         """
         certificates = in_force.certificates
         for certificate in certificates:
-            routes = in_force.routes(model, in_force.indexed(certificate))
+            routes = in_force.routes(model, in_force.indexed(certificate, active))
             if generator_fingerprint(asked, model, routes) == certificate.bindings.generator:
                 return certificate, ""
         if len(certificates) < 2:
@@ -297,24 +321,24 @@ class Policies:
         )
         return None, words
 
-    async def _prepared(self, in_force: InForce, indexed: frozenset[str]) -> Policy:
+    async def _prepared(self, in_force: InForce, active: frozenset[str], indexed: frozenset[str]) -> Policy:
         """Build a policy's indexes, which may take a while, outside the event loop and once."""
         async with self._preparing:
-            known = in_force.prepared.get(indexed)
+            known = in_force.prepared.get((active, indexed))
             if known is not None:
                 return known
             record = in_force.record
             policy = await asyncio.to_thread(
                 Policy.prepare,
                 record.revision,
-                record.topics,
+                in_force.topics(active),
                 in_force.panel,
                 calibrated=indexed,
                 verify_timeout_s=self._verify_timeout_s,
             )
             if len(in_force.prepared) >= _MOST_PREPARED:
                 in_force.prepared.pop(next(iter(in_force.prepared)))
-            in_force.prepared[indexed] = policy
+            in_force.prepared[active, indexed] = policy
             return policy
 
 

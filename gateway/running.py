@@ -85,10 +85,9 @@ class Gateway:
         All of it together has the loop's deadline.
         """
         deadline = asyncio.get_running_loop().time() + self.plan.deadline_s
-        model, pinned = client.backend or request.model, client.backend is not None
         failed: list[Upstream] = []
         while True:
-            async with self.policies.serving(model, pinned=pinned, failed=failed) as served:
+            async with self.policies.serving(request.model, client, failed=failed) as served:
                 told(served.policy.revision)
                 try:
                     outcome = await self.guard.answer(
@@ -130,8 +129,7 @@ class Gateway:
     async def embed(self, request: EmbeddingRequest, client: Client = ANYONE) -> Embedded:
         """Embed under the policy of this moment, by the client's backend if its key has one."""
         _require_listed(client, request.model)
-        pinned = client.backend is not None
-        async with self.policies.serving(client.backend or request.model, pinned=pinned) as served:
+        async with self.policies.serving(request.model, client) as served:
             screen = served.policy.screen if self.settings.embeddings == "refuse" else None
             made = await embedded(served.upstream, request, screen, most_chars=self.plan.most_prompt_chars)
         self.report(

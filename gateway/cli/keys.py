@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.failures import reporting_failures
+from gateway.cli.key_topics import exempt_command, fallback_command, topics_command
 from gateway.cli.stores import Database, with_store
 from gateway.cli.tables import print_table
 from gateway.clients import key_digest, new_key
@@ -96,6 +97,11 @@ def limit(
     typer.echo(f"{name}: {_brief(limits)}\nrevision {revision}")
 
 
+app.command("topics")(topics_command)
+app.command("exempt")(exempt_command)
+app.command("fallback")(fallback_command)
+
+
 @app.command("list")
 @reporting_failures()
 def list_keys(database: Database = None) -> None:
@@ -134,13 +140,20 @@ def _checked(shape: type[BodyT], given: dict[str, Any]) -> BodyT:
 
 
 def _table(keys: Sequence[ClientKey]) -> Table:
-    table = Table("name", "backend", "limits", "made", "state", box=SIMPLE)
+    table = Table("name", "backend", "limits", "topics", "fallback", "made", "state", box=SIMPLE)
     for key in keys:
         state = "in force" if key.revoked_at is None else f"revoked {key.revoked_at:%Y-%m-%d}"
         # Text, since a model's name may hold what rich takes for markup.
         limits = Text(_brief(key.limits))
-        table.add_row(key.name, key.backend or "any", limits, f"{key.created_at:%Y-%m-%d}", state)
+        fallback = "" if key.fallback is None else key.fallback.style
+        own = (limits, _own_topics(key), fallback)
+        table.add_row(key.name, key.backend or "any", *own, f"{key.created_at:%Y-%m-%d}", state)
     return table
+
+
+def _own_topics(key: ClientKey) -> str:
+    signs = {"extra": "+", "exempt": "-"}
+    return " ".join(signs[one.kind] + one.topic_id for one in key.topics)
 
 
 def _brief(limits: KeyLimits) -> str:

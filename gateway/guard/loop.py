@@ -201,7 +201,9 @@ class Guard:
         )
 
     def _fallback_for(self, policy: Policy, last: Candidate | None) -> Fallback:
-        """Speak in the style of the topic that leaked most, else of one that the conversation touches."""
+        """Speak as the client's key says, else in the style of the topic that leaked most, else of one touched."""
+        if policy.fallback is not None:
+            return policy.fallback
         if last is not None:
             for topic_id in (*(e.topic_id for e in last.evidence), *sorted(last.topics)):
                 if topic_id in policy.topics:

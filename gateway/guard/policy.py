@@ -18,7 +18,7 @@ from calibration.release import Surrender
 from calibration.trajectories import Bindings
 from gateway.guard.private import opens, sealed, why_sealed
 from gateway.guard.screen import Screen
-from gateway.store.records import ForgetTopic, Mode
+from gateway.store.records import Fallback, ForgetTopic, Mode
 from gateway.upstream.protocol import Upstream
 from verifiers.cascade import Cascade
 from verifiers.combine import Worst, about
@@ -174,7 +174,8 @@ class Policy:
     on all of these, so switching one of them off must not change the index, only whose evidence counts.
     ``routes`` are the backends in whose hands a conversation about a topic is; none where a key or a model's
     name has decided already. ``verifier`` is the fingerprint of the panel as it was prepared. ``sealed`` says why
-    some active topics cannot be looked for, where that is so: then nothing may go out.
+    some active topics cannot be looked for, where that is so: then nothing may go out. ``fallback`` is what this
+    client reads in place of the topics' own, where its key has one.
     """
 
     revision: int
@@ -184,6 +185,7 @@ class Policy:
     routes: Mapping[str, Upstream] = field(default_factory=dict)
     verifier: str = ""
     sealed: str | None = None
+    fallback: Fallback | None = None
 
     @classmethod
     def prepare(

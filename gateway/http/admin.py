@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from gateway.http.admin_backends import backends_router
+from gateway.http.admin_key_topics import key_topics_router
 from gateway.http.admin_keys import keys_router
 from gateway.http.admin_lock import locked
 from gateway.http.admin_verifiers import ModeBody, verifiers_router
@@ -92,6 +93,7 @@ def admin_router(
     router.include_router(verifiers_router(store, route_class, settings))
     router.include_router(backends_router(store, route_class, problems))
     router.include_router(keys_router(store, route_class))
+    router.include_router(key_topics_router(store, route_class))
     return router
 
 

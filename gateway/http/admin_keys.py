@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from gateway.clients import key_digest, new_key
 from gateway.store.backend_wire import KeyBody, LimitsBody
-from gateway.store.records import ClientKey, KeyLimits
+from gateway.store.records import ClientKey, FallbackStyle, KeyLimits, KeyTopic
 from gateway.store.store import Store
 
 __all__ = ["keys_router"]
@@ -22,6 +22,8 @@ class KeyShown(BaseModel):
     name: str
     backend: str | None
     limits: KeyLimits
+    topics: list[KeyTopic]
+    fallback: FallbackStyle | None
     created_at: datetime
     revoked_at: datetime | None
 
@@ -94,6 +96,8 @@ def _shown(key: ClientKey) -> KeyShown:
         name=key.name,
         backend=key.backend,
         limits=key.limits,
+        topics=list(key.topics),
+        fallback=None if key.fallback is None else key.fallback.style,
         created_at=key.created_at,
         revoked_at=key.revoked_at,
     )

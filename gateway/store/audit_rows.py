@@ -15,7 +15,16 @@ from sqlalchemy import JSON, Boolean, ColumnElement, DateTime, Integer, Table, T
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.chain import BEFORE_ALL, Chained, canonical, chained
-from gateway.store.schema import audit, backends, certificates, client_keys, routes, topics, verifier_modes
+from gateway.store.schema import (
+    audit,
+    backends,
+    certificates,
+    client_keys,
+    key_topics,
+    routes,
+    topics,
+    verifier_modes,
+)
 
 __all__ = ["KINDS", "Kind", "State", "Write", "append", "read_chain", "state"]
 
@@ -55,10 +64,14 @@ KINDS: Final[Mapping[str, Kind]] = {
     "key": Kind(
         client_keys,
         "name",
-        ("backend", "models", "requests_per_minute", "tokens_per_minute", "concurrent", "revoked_at"),
-        (),
+        (
+            *("backend", "models", "requests_per_minute", "tokens_per_minute", "concurrent", "revoked_at"),
+            "fallback_style",
+        ),
+        ("fallback_text",),
         ("digest", "created_at"),
     ),
+    "key topic": Kind(key_topics, "id", ("key", "topic_id", "kind", "reason")),
 }
 
 State: TypeAlias = Mapping[tuple[str, str], Mapping[str, Any]]

@@ -12,7 +12,8 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import Conflict, InvalidInput, NotFound
-from gateway.store.records import ClientKey, KeyLimits
+from gateway.store.key_topic_rows import read_key_topics
+from gateway.store.records import ClientKey, Fallback, KeyLimits, KeyTopic
 from gateway.store.schema import backends, client_keys
 
 __all__ = ["change_limits", "insert_key", "read_keys", "revoke_key"]
@@ -24,7 +25,8 @@ async def read_keys(connection: AsyncConnection) -> tuple[ClientKey, ...]:
     Raises ``ValueError`` for a row whose limits are none: they must not read as no limit.
     """
     found = sorted((await connection.execute(select(client_keys))).all(), key=attrgetter("name"))
-    return tuple(_key(row) for row in found)
+    topics = await read_key_topics(connection)
+    return tuple(_key(row, topics.get(row.name, ())) for row in found)
 
 
 async def insert_key(
@@ -74,9 +76,11 @@ def _columns(limits: KeyLimits) -> dict[str, Any]:
     return {**asdict(limits), "models": None if limits.models is None else list(limits.models)}
 
 
-def _key(row: Row[Any]) -> ClientKey:
+def _key(row: Row[Any], topics: tuple[KeyTopic, ...]) -> ClientKey:
     revoked_at = None if row.revoked_at is None else _in_utc(row.revoked_at)
-    return ClientKey(row.name, row.digest, row.backend, _in_utc(row.created_at), revoked_at, _limits(row))
+    fallback = None if row.fallback_style is None else Fallback(row.fallback_style, row.fallback_text)
+    made = _in_utc(row.created_at)
+    return ClientKey(row.name, row.digest, row.backend, made, revoked_at, _limits(row), topics, fallback)
 
 
 def _in_utc(stamp: datetime) -> datetime:

@@ -20,6 +20,8 @@ __all__ = [
     "FallbackStyle",
     "ForgetTopic",
     "KeyLimits",
+    "KeyTopic",
+    "KeyTopicKind",
     "Mode",
     "Place",
     "PolicyRecord",
@@ -136,9 +138,32 @@ class KeyLimits:
 NO_LIMITS: Final = KeyLimits()
 
 
+KeyTopicKind: TypeAlias = Literal["extra", "exempt"]
+"""``extra``: forgotten for this key though it is not for the others. ``exempt``: not forgotten for this key."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTopic:
+    """One topic of which a key has more or less than all others. An exemption says why, for the audit log.
+
+    Raises ``ValueError`` for one that does not."""
+
+    topic_id: str
+    kind: KeyTopicKind
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(KeyTopicKind):
+            raise ValueError("a key's topic is either extra or exempt")
+        if self.kind == "exempt" and not self.reason.strip():
+            raise ValueError("an exemption needs a reason")
+
+
 @dataclass(frozen=True, slots=True)
 class ClientKey:
-    """A client's key as the store knows it: its digest, the backend that answers whoever sends it, its limits."""
+    """A client's key as the store knows it: its digest, the backend that answers whoever sends it, its limits.
+
+    ``topics`` are those of which it has more or less than the others; ``fallback`` is its own, if it has one."""
 
     name: str
     digest: str
@@ -146,6 +171,8 @@ class ClientKey:
     created_at: datetime
     revoked_at: datetime | None = None
     limits: KeyLimits = NO_LIMITS
+    topics: tuple[KeyTopic, ...] = ()
+    fallback: Fallback | None = None
 
 
 @dataclass(frozen=True, slots=True)

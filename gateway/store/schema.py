@@ -24,6 +24,7 @@ __all__ = [
     "backends",
     "certificates",
     "client_keys",
+    "key_topics",
     "metadata",
     "policy",
     "routes",
@@ -117,8 +118,22 @@ client_keys = Table(
     Column("requests_per_minute", Integer, nullable=True),
     Column("tokens_per_minute", Integer, nullable=True),
     Column("concurrent", Integer, nullable=True),
+    Column("fallback_style", String(16), nullable=True),
+    Column("fallback_text", Text, nullable=True),
 )
 """Revoked keys stay: as long as there ever was one, a client must send one. A limit that is NULL is none."""
+
+key_topics = Table(
+    "key_topics",
+    metadata,
+    Column("id", String(200), primary_key=True),
+    Column("key", String(128), ForeignKey("client_keys.name", ondelete="CASCADE"), nullable=False),
+    Column("topic_id", String(64), ForeignKey("topics.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""A topic that is forgotten for one key alone, or from which one key is exempt. ``id`` is that of the topic and of
+the key, with a blank between, which no topic's id holds."""
 
 audit = Table(
     "audit",

@@ -12,12 +12,21 @@ from typing import Any, Self
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import InvalidInput, StoreError
-from gateway.store import audit_rows, backend_rows, key_rows, mode_rows, rows
+from gateway.store import audit_rows, backend_rows, key_rows, key_topic_rows, mode_rows, rows
 from gateway.store.addresses import database_at
 from gateway.store.chain import Chained
 from gateway.store.database import Database, Watch
 from gateway.store.migrate import upgrade
-from gateway.store.records import NO_LIMITS, BackendRecord, ForgetTopic, KeyLimits, Mode, PolicyRecord
+from gateway.store.records import (
+    NO_LIMITS,
+    BackendRecord,
+    Fallback,
+    ForgetTopic,
+    KeyLimits,
+    KeyTopic,
+    Mode,
+    PolicyRecord,
+)
 
 __all__ = ["BUSY_TIMEOUT_S", "GRACE_S", "Clock", "Store"]
 
@@ -249,6 +258,32 @@ class Store:
         """Refuse a client key from the next request on. Raises ``NotFound``."""
         async with self._writing("keys.revoke") as (connection, revision):
             await key_rows.revoke_key(connection, name, self._clock())
+        return revision
+
+    async def add_key_topic(self, name: str, topic_id: str) -> int:
+        """Forget a topic for this key, whether or not it is active for the others. ``NotFound`` for either."""
+        async with self._writing("keys.extra") as (connection, revision):
+            await key_topic_rows.put_key_topic(connection, name, KeyTopic(topic_id, "extra"))
+        return revision
+
+    async def exempt_key(self, name: str, topic_id: str, reason: str) -> int:
+        """Exempt a key from a topic. Raises ``NotFound`` for either, ``InvalidInput`` without a reason."""
+        if not reason.strip():
+            raise InvalidInput("an exemption needs a reason", param="reason")
+        async with self._writing("keys.exempt") as (connection, revision):
+            await key_topic_rows.put_key_topic(connection, name, KeyTopic(topic_id, "exempt", reason))
+        return revision
+
+    async def drop_key_topic(self, name: str, topic_id: str) -> int:
+        """End an exemption, or what a key has beyond the others. Raises ``NotFound``."""
+        async with self._writing("keys.ordinary") as (connection, revision):
+            await key_topic_rows.drop_key_topic(connection, name, topic_id)
+        return revision
+
+    async def set_key_fallback(self, name: str, fallback: Fallback | None) -> int:
+        """Say what this key's clients read, whatever the topic; None leaves it to the topics. ``NotFound``."""
+        async with self._writing("keys.fallback") as (connection, revision):
+            await key_topic_rows.put_fallback(connection, name, fallback)
         return revision
 
     async def audit(self) -> tuple[int, tuple[Chained, ...]]:

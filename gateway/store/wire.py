@@ -22,7 +22,16 @@ from gateway.store.records import Fallback, FallbackStyle, ForgetTopic, Mode
 from verifiers.private.topic import PrivateTopic
 from verifiers.protocol import Topic
 
-__all__ = ["CustomFallback", "PrivateTopicBody", "TopicBody", "explain", "field_path", "slug", "topic_body"]
+__all__ = [
+    "CustomFallback",
+    "FallbackBody",
+    "PrivateTopicBody",
+    "TopicBody",
+    "explain",
+    "field_path",
+    "slug",
+    "topic_body",
+]
 
 _ID_LENGTH = 64
 
