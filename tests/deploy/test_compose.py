@@ -20,9 +20,9 @@ SETTINGS = {f"LETHE_{name.upper()}" for name in Settings.model_fields}
 SAMPLES = re.compile(r"\blethe_\w+")
 
 
-def services():
-    """Read the compose file's services."""
-    return yaml.safe_load((COMPOSE / "compose.yaml").read_text())["services"]
+def services(file="compose.yaml"):
+    """Read a compose file's services."""
+    return yaml.safe_load((COMPOSE / file).read_text())["services"]
 
 
 def exported():
@@ -36,9 +36,11 @@ def exported():
     return names
 
 
-def test_the_compose_file_sets_only_settings_that_there_are():
-    """A misspelt one would leave its default in force."""
-    given = {name for name in services()["lethe"]["environment"] if name.startswith("LETHE_")}
+@pytest.mark.parametrize("file", ["compose.yaml", "postgres.yaml"])
+def test_a_compose_file_sets_only_settings_that_there_are(file):
+    """A misspelt one would stop the gateway."""
+    given = {name for name in services(file)["lethe"]["environment"] if name.startswith("LETHE_")}
+    assert given
     assert set() == given - SETTINGS
 
 
@@ -55,6 +57,15 @@ def test_nobody_can_go_around_the_gateway():
     assert [] == [name for name in on_model - {"lethe"} if "ports" in services()[name]]
 
 
+def test_nobody_else_reaches_the_database():
+    """Its network is shared with the gateway and its migration alone, and it publishes no port."""
+    server = services("postgres.yaml")
+    assert {name: ["data"] for name in ("lethe", "migrate", "postgres")} == {
+        name: each["networks"] for name, each in server.items()
+    }
+    assert "ports" not in server["postgres"]
+
+
 def test_no_port_is_published_beyond_the_machine():
     """What faces the world is for the operator to put in front."""
     published = [port for service in services().values() for port in service.get("ports", ())]
@@ -63,7 +74,7 @@ def test_no_port_is_published_beyond_the_machine():
 
 def test_every_secret_must_be_given():
     """None has a default."""
-    said = (COMPOSE / "compose.yaml").read_text()
+    said = "".join(file.read_text() for file in COMPOSE.glob("*.yaml"))
     secrets = re.findall(r"\$\{(\w*(?:KEY|PASSWORD))([^}]*)\}", said)
     assert secrets
     assert [] == [name for name, rest in secrets if not rest.startswith(":?")]
@@ -107,22 +118,16 @@ def test_a_compose_file_follows_the_specification(linter, file):
     assert list(yaml.safe_load(file.read_text())["services"]) == linter("parse_compose", file=str(file))
 
 
+@pytest.mark.parametrize("files", [["compose.yaml"], ["compose.yaml", "postgres.yaml"]], ids=["file", "server"])
 @pytest.mark.parametrize("profile", ["gpu", "cpu"])
-def test_docker_reads_both_variants(command, profile):
+def test_docker_reads_every_variant(command, profile, files):
     """`docker compose config`, where Docker has its compose plugin."""
     if "compose" not in command("docker", "--help").stdout:
         pytest.skip("this Docker has no compose plugin")
     given = dict.fromkeys(re.findall(r"^(\w+)=$", (COMPOSE / "example.env").read_text(), re.M), "a-secret")
-    words = (
-        "compose",
-        "--project-directory",
-        COMPOSE,
-        "--env-file",
-        COMPOSE / "example.env",
-        "--profile",
-        profile,
-    )
-    done = command("docker", *words, "config", env=given)
+    named = [word for file in files for word in ("--file", COMPOSE / file)]
+    words = ("compose", *named, "--env-file", COMPOSE / "example.env", "--profile", profile, "config")
+    done = command("docker", *words, env=given)
     assert (0, "") == (done.returncode, done.stderr)
 
 
