@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from random import SystemRandom
 from secrets import randbits
@@ -19,6 +20,7 @@ from gateway.drift.state import state_path
 from gateway.errors import InvalidInput
 from gateway.guard.embeddings import Embedded, Refused
 from gateway.guard.loop import Guard, Outcome
+from gateway.guard.policy import Panel
 from gateway.guard.private import sealed, why_sealed
 from gateway.guard.trajectory import LoopPlan
 from gateway.http.admin import admin_router
@@ -41,7 +43,7 @@ from gateway.opening import Backends, open_upstream
 from gateway.panel import open_panel
 from gateway.policies import Exceptions, Policies
 from gateway.running import Gateway
-from gateway.settings import Settings
+from gateway.settings import SERVER_SETTINGS, Settings
 from gateway.store.records import Fallback, Place
 from gateway.store.store import Store
 from gateway.telemetry.metrics import Metrics
@@ -49,7 +51,7 @@ from gateway.telemetry.trace import Trace, together
 from gateway.upstream.protocol import ChatRequest, EmbeddingRequest, Upstream
 from gateway.upstream.routing import Opener, Routing
 
-__all__ = ["create_app", "loop_plan", "open_gateway"]
+__all__ = ["create_app", "loop_plan", "open_gateway", "reconfigured"]
 
 
 @asynccontextmanager
@@ -79,27 +81,13 @@ async def open_gateway(
         panel = stack.enter_context(open_panel(settings))
         if shut := sealed(panel.key, await store.topics()):
             raise InvalidInput(why_sealed(panel.key, shut))
-        policies = Policies(
-            store,
-            routing,
-            panel,
-            plan,
-            Exceptions(settings.without_certificate, settings.strictest_threshold),
-            verify_timeout_s=settings.verify_timeout_s,
-            api_key=_secret(settings.api_key),
-            drift=drift,
-        )
+        policies = _policies(settings, store, routing, panel, drift)
         metrics = Metrics()
         metrics.upstreams(routing.standings)
         for name in MONITORS:
             metrics.drift(name, partial(drift.log_wealth, name), partial(drift.alarm, name))
         trace = together(metrics, stack.enter_context(_exporting())) if settings.otel else metrics
-        guard = Guard(
-            plan,
-            Fallback(settings.fallback, settings.fallback_text),
-            trace,
-            finish=settings.fallback_finish_reason,
-        )
+        guard = _guard(settings, trace)
         audits = None
         if settings.audit_file is not None:
             chance = SystemRandom().random  # who could guess which answers are drawn could lie in the others
@@ -108,8 +96,59 @@ async def open_gateway(
             monitoring(metrics, report, most_chars=settings.max_prompt_chars)
         )
         yield Gateway(
-            settings, routing, store, policies, guard, plan, report, metrics, trace, drift, audits, monitored
+            settings,
+            routing,
+            store,
+            policies,
+            guard,
+            plan,
+            report,
+            metrics,
+            trace,
+            drift,
+            audits,
+            monitored,
+            panel,
         )
+
+
+def reconfigured(parts: Gateway, settings: Settings) -> Gateway:
+    """Give the same gateway with other settings, as far as these take effect in a running one (``HOT``).
+
+    The one before answers the requests that it has; its servers are closed when the last of them has ended.
+    Raises ``InvalidInput`` where a server's key is not in the environment; then nothing has changed.
+    """
+    if any(getattr(settings, name) != getattr(parts.settings, name) for name in SERVER_SETTINGS):
+        parts.upstream.replace_default(open_upstream(settings))
+    policies = _policies(settings, parts.store, parts.upstream, parts.panel, parts.drift, parts.policies)
+    guard = _guard(settings, parts.trace)
+    return replace(parts, settings=settings, policies=policies, guard=guard, plan=loop_plan(settings))
+
+
+def _policies(
+    settings: Settings,
+    store: Store,
+    routing: Routing[Place],
+    panel: Panel,
+    drift: Drift,
+    before: Policies | None = None,
+) -> Policies:
+    return Policies(
+        store,
+        routing,
+        panel,
+        loop_plan(settings),
+        Exceptions(settings.without_certificate, settings.strictest_threshold),
+        verify_timeout_s=settings.verify_timeout_s,
+        api_key=_secret(settings.api_key),
+        drift=drift,
+        before=before,
+    )
+
+
+def _guard(settings: Settings, trace: Trace) -> Guard:
+    fallback = Fallback(settings.fallback, settings.fallback_text)
+    return Guard(loop_plan(settings), fallback, trace, finish=settings.fallback_finish_reason)
 
 
 def _reactions(settings: Settings) -> Reactions:
@@ -129,8 +168,8 @@ def _exporting() -> AbstractContextManager[Trace]:
     return exporting(gateway.__version__)
 
 
-def create_app(parts: Gateway) -> FastAPI:
-    """Put the parts behind their routes."""
+def create_app(parts: Gateway, meters: Meters | None = None) -> FastAPI:
+    """Put the parts behind their routes. ``meters`` go on counting where another application counted before."""
     settings = parts.settings
     app = FastAPI(title="Lethe", version=gateway.__version__, docs_url=None, redoc_url=None)
     client = [BEARER, Depends(client_check(parts.policies.client))]
@@ -187,7 +226,7 @@ def create_app(parts: Gateway) -> FastAPI:
         responses=failures(ADMIN),
     )
     install_problem_handlers(app, parts.report)
-    app.add_middleware(Visits, meters=Meters(time.monotonic))
+    app.add_middleware(Visits, meters=meters or Meters(time.monotonic))
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)
     app.add_middleware(RequestId)
     return app

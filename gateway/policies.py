@@ -126,8 +126,18 @@ class InForce:
         }
 
 
+@dataclass(slots=True)
+class _Reads:
+    """How often the store was read by all who share it: whoever read counts a write as seen for the others too."""
+
+    count: int = 0
+
+
 class Policies:
-    """Makes a new policy whenever any process has written to the store; a request keeps the one it got."""
+    """Makes a new policy whenever any process has written to the store; a request keeps the one it got.
+
+    ``before`` is what served by other settings until now, and may go on serving requests that it has.
+    """
 
     def __init__(
         self,
@@ -140,7 +150,10 @@ class Policies:
         verify_timeout_s: float,
         api_key: str | None = None,
         drift: Drift | None = None,
+        before: Policies | None = None,
     ) -> None:
+        self._reads: _Reads = _Reads() if before is None else before._reads
+        self._read_at = -1
         self._store = store
         self._routing = routing
         self._panel = panel
@@ -245,18 +258,23 @@ class Policies:
     async def _in_force(self) -> InForce:
         """Follow the store and the fleet. Does not wait after the last look: what it gives is the newest."""
         now = self._now
-        if now is None or self._store.revision_changed():
+        if now is None or self._outdated():
             async with self._reading:
                 now = self._now
-                if now is None or self._store.revision_changed():
+                if now is None or self._outdated():
                     self._now = None  # a read that fails must not leave the old policy in force
                     self._now = now = await self._read(now)
         if now.fleet is not self._routing.fleet:
             self._now = now = replace(now, fleet=self._routing.fleet, served={})
         return now
 
+    def _outdated(self) -> bool:
+        return self._reads.count != self._read_at or self._store.revision_changed()
+
     async def _read(self, before: InForce | None) -> InForce:
         record = await self._store.snapshot()
+        self._reads.count += 1
+        self._read_at = self._reads.count
         self._routing.follow({one.name: Wanted(one.place, one.fingerprint) for one in record.backends})
         certificates, unreadable = _certificates(record.certificates)
         if self._drift is not None:

@@ -17,7 +17,7 @@ from gateway.guard.embeddings import Embedded, Refused, embedded
 from gateway.guard.given import judge_given
 from gateway.guard.loop import Guard, Outcome, Released
 from gateway.guard.outcomes import measurements
-from gateway.guard.policy import Bounded, Closed, Open, ReleaseRule, ZeroEvidence
+from gateway.guard.policy import Bounded, Closed, Open, Panel, ReleaseRule, ZeroEvidence
 from gateway.guard.trajectory import LoopPlan
 from gateway.http.admin import CertificateState
 from gateway.http.admin_verify import GivenExchange, Judged
@@ -59,6 +59,7 @@ class Gateway:
     drift: Drift
     audits: AuditFile | None
     monitoring: Monitoring
+    panel: Panel
 
     async def ask(
         self, request: ChatRequest, client: Client = ANYONE, *, watched: bool = False, told: Told = _untold

@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
-from fastapi import FastAPI
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import InvalidInput
 
@@ -20,7 +19,7 @@ _KEEP_ALIVE_S = 75
 """Longer than clients keep an idle connection, so that none is closed under a request just being sent."""
 
 
-async def serve_until_signalled(app: FastAPI, host: str, port: int, listening: Callable[[str], None]) -> None:
+async def serve_until_signalled(app: ASGIApp, host: str, port: int, listening: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; running requests get some seconds to finish.
 
     ``listening`` is told the base URL once the port is taken. Raises ``InvalidInput`` if it cannot be.
@@ -31,7 +30,7 @@ async def serve_until_signalled(app: FastAPI, host: str, port: int, listening: C
 
 
 @asynccontextmanager
-async def serving(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Serve inside the block, which gets the base URL. Port 0 takes a free one. Raises ``InvalidInput``."""
     with _bound(host, port) as bound:
         server = _Embedded(_config(app))
@@ -73,7 +72,7 @@ class _Contained:
     The application has answered 500 and reported the kind of the error before it raises.
     """
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,7 +90,7 @@ class _Contained:
                 raise
 
 
-def _config(app: FastAPI) -> uvicorn.Config:
+def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         _Contained(app),
         log_level="warning",

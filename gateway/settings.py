@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.settings_upstreams import HttpAddress, Seconds, UpstreamSettings
 
-__all__ = ["Settings", "VerifierName", "given_settings"]
+__all__ = ["HOT", "SERVER_SETTINGS", "Settings", "VerifierName", "given_settings"]
 
 _Strategy = Literal["revise", "unaware", "resample", "constrain"]
 VerifierName = Literal["lexical", "facts", "verbatim", "claims", "conversation", "semantic", "entailment", "judge"]
@@ -260,6 +260,21 @@ class Settings(BaseSettings):
         if not 0 <= self.doubt[0] < self.doubt[1] <= 1:
             raise ValueError("LETHE_DOUBT is two numbers in [0, 1], the lower first, such as [0.05, 0.9]")
         return self
+
+
+SERVER_SETTINGS: Final = frozenset(
+    "upstream_url upstream_key upstreams upstream_connections upstream_waiting upstream_retries "
+    "upstream_retry_after_s upstream_bad_words upstream_several_choices breaker_failures breaker_pause_s "
+    "connect_timeout_s read_timeout_s write_timeout_s pool_timeout_s".split()
+)
+"""What the configured servers are made of."""
+
+HOT: Final = SERVER_SETTINGS | frozenset(
+    "api_key admin_key metrics_key verify_timeout_s rounds strategies candidates_per_round decoding deadline_s "
+    "without_certificate strictest_threshold fallback fallback_text fallback_finish_reason embeddings disclose "
+    "max_body_bytes keep_alive_s".split()
+)
+"""What takes effect in a running gateway (``gateway.reloading``); everything else needs a restart."""
 
 
 class _GivenAlone(Settings):

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from gateway.configuration import REFERENCE
-from gateway.settings import Settings
+from gateway.settings import HOT, Settings
 from gateway.settings_reading import SECRETS
 from gateway.settings_upstreams import UpstreamSettings
 
@@ -23,8 +23,11 @@ prefix (`rounds: 5`), from a file `.env` in the working directory, from the envi
 command; each wins over the one before. This page is made from `gateway/settings.py`
 (`lethe settings --format markdown`).
 
-| variable | default | meaning |
-|---|---|---|
+Those marked ↻ take effect in a running gateway when the configuration file changes
+([how](configuration.md#changing-a-running-gateway)); the others need a restart.
+
+| variable | default | | meaning |
+|---|---|---|---|
 """
 
 
@@ -39,7 +42,8 @@ _UPSTREAMS: Final = """
 def settings_page() -> str:
     """Write docs/settings.md."""
     rows = (
-        f"| `{_variable(name)}` | {_shown(field)} | {field.description}{_choices(field)} |\n"
+        f"| `{_variable(name)}` | {_shown(field)} | {'↻' if name in HOT else ''} "
+        f"| {field.description}{_choices(field)} |\n"
         for name, field in Settings.model_fields.items()
     )
     return _HEAD + "".join(rows) + _UPSTREAMS + "".join(_upstream_rows())

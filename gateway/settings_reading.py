@@ -17,7 +17,7 @@ from gateway.errors import InvalidInput
 from gateway.settings import Settings, given_settings
 from gateway.settings_upstreams import UpstreamSettings
 
-__all__ = ["SECRETS", "check_configuration", "read_settings"]
+__all__ = ["SECRETS", "check_configuration", "configuration_path", "read_settings"]
 
 SECRETS: Final = frozenset(
     name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation)
@@ -32,7 +32,7 @@ def read_settings(config: Path | None = None, **given: Any) -> Settings:
     and in the file its line.
     """
     environment = _environment()
-    path = config or (Path(named) if (named := environment.get("LETHE_CONFIG")) else None)
+    path = configuration_path(config, environment)
     file = None if path is None else _file(path, environment)
     try:
         said = {**DotEnvSettingsSource(Settings)(), **EnvSettingsSource(Settings)()}
@@ -41,6 +41,12 @@ def read_settings(config: Path | None = None, **given: Any) -> Settings:
     said |= {name: value for name, value in given.items() if value is not None}
     over = {name: said[name] for name in Settings.model_fields.keys() & said.keys()}
     return _settings({**(file.values if file else {}), **over}, over.keys(), file)
+
+
+def configuration_path(given: Path | None, environment: Mapping[str, str] | None = None) -> Path | None:
+    """Find the configuration file: the ``given`` one, else what LETHE_CONFIG names, else none."""
+    named = (_environment() if environment is None else environment).get("LETHE_CONFIG")
+    return given or (Path(named) if named else None)
 
 
 def check_configuration(path: Path) -> Settings:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gateway.app import create_app, open_gateway
+from gateway.app import open_gateway
 from gateway.certificates import activate_certificate, read_certificate
 from gateway.cli.failures import reporting_failures
 from gateway.errors import InvalidInput
 from gateway.logs import log_events
+from gateway.reloading import Reloading, reloading_on_change
 from gateway.serving import serve_until_signalled
 from gateway.settings import Settings
-from gateway.settings_reading import read_settings
+from gateway.settings_reading import configuration_path, read_settings
 from gateway.upstream.vllm_process import VllmServer, running_vllm
 
 __all__ = ["serve"]
@@ -40,7 +41,7 @@ def serve(
         given: dict[str, Any] = {"host": host, "port": port, "database": database}
         given |= {"upstream_url": upstream, "model_dir": model}
         if vllm is None:
-            asyncio.run(_serve(read_settings(config, **given), certificate))
+            asyncio.run(_serve(lambda: read_settings(config, **given), configuration_path(config), certificate))
         else:
             _check_alone(vllm_python, upstream, model)
             server = VllmServer(
@@ -65,11 +66,12 @@ async def _serve_vllm(
     tell(f"starting vLLM with {server.model}, which takes a while")
     async with running_vllm(server, tell) as running:
         ours = {"upstream_url": running.url, "upstream_bad_words": True, "upstream_key": running.api_key}
-        settings = read_settings(config, **{**given, **ours})
-        await _serve(settings, certificate)
+        given = {**given, **ours}
+        await _serve(lambda: read_settings(config, **given), configuration_path(config), certificate)
 
 
-async def _serve(settings: Settings, certificate: Path | None) -> None:
+async def _serve(read: Callable[[], Settings], file: Path | None, certificate: Path | None) -> None:
+    settings = read()
     async with open_gateway(settings, report=log_events()) as gateway:
         if certificate is not None:
             await activate_certificate(gateway.store, read_certificate(certificate))
@@ -84,4 +86,6 @@ async def _serve(settings: Settings, certificate: Path | None) -> None:
         def listening(url: str) -> None:
             typer.echo(f"Lethe listens on {url}/v1, with the topics of {gateway.store.shown}", err=True)
 
-        await serve_until_signalled(create_app(gateway), settings.host, settings.port, listening)
+        app = Reloading(gateway, read)
+        async with reloading_on_change(app, file):
+            await serve_until_signalled(app, settings.host, settings.port, listening)

@@ -54,6 +54,9 @@ class Metrics:
         self._abstentions = Counter("lethe_verifier_abstentions", "Candidates not judged.", registry=own)
         self._revision = Gauge("lethe_policy_revision", "Revision of the policy in force.", registry=own)
         self._topics = Gauge("lethe_active_topics", "Topics being forgotten.", registry=own)
+        self._configuration_refused = Gauge(
+            "lethe_configuration_refused", "1 where the file as it is now is not in force.", registry=own
+        )
         self._standing_in = Counter("lethe_stand_ins", "Requests passed on to another model.", registry=own)
         self._in_force = Gauge("lethe_certificate_in_force", "1 where a certificate applies.", registry=own)
 
@@ -80,6 +83,10 @@ class Metrics:
     def upstreams(self, standings: Callable[[], Iterable[ServerStanding]]) -> None:
         """Ask how the servers stand whenever the values are scraped."""
         self._registry.register(UpstreamStandings(standings))
+
+    def configuration(self, *, in_force: bool) -> None:
+        """Say whether the gateway serves by its configuration file as it lies there now."""
+        self._configuration_refused.set(not in_force)
 
     def drift(self, monitor: str, log_wealth: Callable[[], float], alarm: Callable[[], bool]) -> None:
         """Ask these whenever the values are scraped, so that requests need not tell."""

@@ -187,6 +187,12 @@ class Routing(Generic[P]):
             if isinstance(upstream, Observed):
                 yield from upstream.standings()
 
+    def replace_default(self, default: Upstream) -> None:
+        """Put another default upstream in the place of the one before, which is closed when nobody holds it."""
+        self._open.add(self._fleet.default)
+        self._fleet = replace(self._fleet, default=default)
+        self._close_what_nobody_holds()
+
     def problems(self) -> dict[str, str]:
         """Say of each backend why it does not answer; an empty text where it does."""
         backends = self._fleet.backends.items()
@@ -262,7 +268,8 @@ class Routing(Generic[P]):
         self._close_what_nobody_holds()
 
     def _close_what_nobody_holds(self) -> None:
-        held = {one for fleet in (self._fleet, *self._held) for one in fleet.backends.values()}
+        fleets = (self._fleet, *self._held)
+        held = {one for fleet in fleets for one in (fleet.default, *fleet.backends.values())}
         for upstream in self._open - held:
             self._open.discard(upstream)
             self._start(_closed(upstream))
