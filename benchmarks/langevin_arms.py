@@ -80,12 +80,17 @@ def arms(task: Task, whole: Question, noisy: Sequence[tuple[Question, int]], see
 
     Leaves out what is infeasible for this question.
     """
-    found: list[Arm | None] = [_d2d(task, whole, seed), _retrain(task, whole, seed), _lu(task, whole, seed)]
+    once = "retraining without noise, for one request"
+    found: list[Arm | None] = [_d2d(task, whole, seed), _retrain(task, whole, seed, once), _lu(task, whole, seed)]
     for question, batch in noisy:
         if batch <= question.rows:
             found.append(_pnsgd(task, question, batch, seed))
         if batch < question.rows:  # with full batches it takes ten times the epochs of Descent-to-Delete
             found.append(_noisy_retrain(task, question, batch, seed))
+    part = noisy[0][0]
+    if part.rows < whole.rows:  # what PNSGD loses by its rows alone
+        rowwise = replace(part, full_batch_smoothness=None)
+        found.append(_retrain(task, rowwise, seed, f"{once}, n={part.rows}"))
     feasible = [arm for arm in found if arm is not None]
     if not feasible or feasible[0].kind != "d2d":
         raise ValueError("Descent-to-Delete, to which all is compared, is infeasible here; use --accounting")
@@ -130,15 +135,15 @@ def _d2d(task: Task, q: Question, seed: int) -> Arm | None:
     return Arm("d2d", "Descent-to-Delete", sum(epochs), RUNS_TOGETHER, run)
 
 
-def _retrain(task: Task, q: Question, seed: int) -> Arm | None:
+def _retrain(task: Task, q: Question, seed: int, name: str) -> Arm | None:
     if q.convexity == 0:
         return None
 
     def run(runs: int, first: int) -> Executed:
         left, _ = _phases(q.rows, (1,) * q.requests, runs, seed + first, q.requests)[-1]
-        return retrain(task.everything, task.loss, _descent(q), (left, FULL_TRAINING_EPOCHS), runs)
+        return retrain(_data(task, q), task.loss, _descent(q), (left, FULL_TRAINING_EPOCHS), runs)
 
-    return Arm("retrain", "retraining without noise, for one request", FULL_TRAINING_EPOCHS, RUNS_TOGETHER, run)
+    return Arm("retrain", name, FULL_TRAINING_EPOCHS, RUNS_TOGETHER, run)
 
 
 def _lu(task: Task, q: Question, seed: int) -> Arm | None:

@@ -3,6 +3,7 @@
 import json
 
 import langevin
+import numpy as np
 import pytest
 
 MNIST = "--accounting --n 11982 --d 784 --lam 1e-6 --sigma 0.03 --epsilon 1 --requests 100".split()
@@ -80,3 +81,20 @@ def test_totals_are_the_sums_of_the_requests(tmp_path):
     assert (9118, 8739, 100) == tuple(
         one["total_epochs"] for one in (told["d2d"], told["lu"]["10"], told["pnsgd"]["128"])
     )
+
+
+def test_a_file_is_measured_on_fewer_rows_too_and_its_runs_are_kept(tmp_path):
+    """Retraining without noise on PNSGD's rows shows what the rows alone cost; run again, nothing is computed."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(300) % 2
+    np.savez(tmp_path / "d.npz", x=3 * np.eye(4)[labels] + rng.standard_normal((300, 4)), y=labels)
+    settings = (
+        "--rows 200 --orders 2 --requests 2 --lam 1e-4 --sigma 0.1 --epsilon 3 --batch 64 --operating-batch 64"
+    )
+    asked = ["--data", tmp_path / "d.npz", "--runs", tmp_path / "runs", *settings.split()]
+    told = figures(tmp_path, *asked)
+    gradients = {arm["method"]: arm["gradients"] for arm in told["executed"]}
+    once = "retraining without noise, for one request"
+    assert (240 * 1000, 200 * 1000) == (gradients[once], gradients[f"{once}, n=200"])
+    assert all(2 == arm["runs"] for arm in told["executed"])
+    assert told == figures(tmp_path, *asked)
