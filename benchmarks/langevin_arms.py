@@ -23,7 +23,7 @@ from unlearners.langevin.comparison import Accounted, Answer, Question, compare
 from unlearners.langevin.delete_to_descent import Descent
 from unlearners.losses import ConvexLoss, loss_for
 
-__all__ = ["Arm", "Task", "arms", "read_task"]
+__all__ = ["PUBLISHED_ROWS", "Arm", "Task", "arms", "read_task"]
 
 TRAINING_EPOCHS = {32: 50, 64: 75, 128: 100, 256: 150, 512: 200, 1024: 300}
 FULL_TRAINING_EPOCHS = 1000
