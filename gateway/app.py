@@ -163,7 +163,8 @@ def _exporting() -> AbstractContextManager[Trace]:
         from gateway.telemetry.exporting import exporting
     except ImportError as error:
         raise InvalidInput(
-            f"LETHE_OTEL needs the extra `otel` ({error}): pip install 'lethe-gateway[otel]'"
+            f"LETHE_OTEL needs the extra `otel` ({error}); "
+            "in the checkout: pip install -c constraints.txt '.[otel]'"
         ) from error
     return exporting(gateway.__version__)
 

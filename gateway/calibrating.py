@@ -134,7 +134,7 @@ def issuing(method: Method) -> Iterator[None]:
         raise InvalidInput(str(error)) from error
     except ImportError as error:
         raise InvalidInput(
-            f"the method {method} needs MAPIE: pip install 'lethe-gateway[ltt]' ({error})"
+            f"the method {method} needs MAPIE: in the checkout: pip install -c constraints.txt '.[ltt]' ({error})"
         ) from error
 
 

@@ -43,7 +43,8 @@ class ModelVerifiers:
             from verifiers.readers.cross_encoder import CrossEncoder
         except ImportError as error:
             raise InvalidInput(
-                f"the verifier `entailment` needs the extra `local` ({error}): pip install 'lethe-gateway[local]'"
+                f"the verifier `entailment` needs the extra `local` ({error}); "
+                "in the checkout: pip install -c constraints.txt '.[local]'"
             ) from error
         model = CrossEncoder(self._settings.nli_model, threads=self._settings.nli_threads)
         return Entailment(model, selection=self._selection())

@@ -57,7 +57,7 @@ def _checkpoint(settings: Settings, path: Path, name: str) -> Upstream:
     except ImportError as error:
         raise InvalidInput(
             f"a model in this process needs the extra `local`, which is not installed ({error}): "
-            "pip install 'lethe-gateway[local]'"
+            "in the checkout: pip install -c constraints.txt '.[local]'"
         ) from error
     return TransformersUpstream(
         path, name=name, threads=settings.model_threads, batching=Batching(rows=settings.max_batch)

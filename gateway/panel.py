@@ -69,7 +69,7 @@ class _Builder:
         except ImportError as error:
             raise InvalidInput(
                 f"verifiers that run or ask a model need the extra `semantic` ({error}): "
-                "pip install 'lethe-gateway[semantic]'"
+                "in the checkout: pip install -c constraints.txt '.[semantic]'"
             ) from error
         return ModelVerifiers(self._settings, self._stack)
 

@@ -6,15 +6,17 @@ import csv
 import hashlib
 import math
 import zipfile
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unlearners.protocol import ForgetRequest, Refused
+from unlearners.protocol import Refused
 
 __all__ = [
     "PUBLIC_CLASSES",
@@ -22,9 +24,9 @@ __all__ = [
     "Dataset",
     "Units",
     "bounded_rows",
+    "columns_of",
     "read_csv",
     "read_npz",
-    "request_for_ids",
 ]
 
 UNIT_ROWS = "every row's features have norm at most 1"
@@ -84,7 +86,7 @@ class Dataset:
             shapes = f"{self.features.shape}, {self.labels.shape}"
             raise ValueError(f"needs features (n, d) and labels (n,), got {shapes}")
         if self.ids and (len(self.ids) != rows or len(set(self.ids)) != rows):
-            raise ValueError("every row needs an id of its own")
+            raise ValueError("every row needs an id of its own" + _twice(self.ids))
         if rows == 0 or self.features.shape[1] == 0:
             raise Refused("there is at least one row and one feature", f"the data are {self.features.shape}")
         if len(self.classes) < 2:
@@ -93,7 +95,7 @@ class Dataset:
             raise ValueError("a label is outside the classes")
         bad = np.flatnonzero(~np.isfinite(self.features).all(axis=1))
         if len(bad):
-            raise Refused("every feature is a finite number", f"row {bad[0]} holds one that is not")
+            raise Refused("every feature is a finite number", f"{self.called(int(bad[0]))} holds one that is not")
 
     @property
     def rows(self) -> int:
@@ -113,15 +115,19 @@ class Dataset:
         digest.update(np.ascontiguousarray(self.labels).tobytes())
         return digest.hexdigest()
 
+    def called(self, row: int) -> str:
+        """Return what a row is called in a message: by its id, where it has one."""
+        return f"row {self.ids[row]!r}" if self.ids else f"row {row}"
+
     def bounded(self) -> Dataset:
         """Shorten rows that rounding made longer than 1. Raises ``Refused`` for a row that is longer than that."""
-        return replace(self, features=bounded_rows(self.features))
+        return replace(self, features=bounded_rows(self.features, self.called))
 
     def with_unit_rows(self) -> Dataset:
         """Scale each row by itself to norm 1. Raises ``Refused`` for a row of zeros."""
         norms = np.linalg.norm(self.features, axis=1, keepdims=True)
         if not norms.all():
-            raise Refused("a row can be scaled to norm 1", f"row {int(norms.argmin())} is all zeros")
+            raise Refused("a row can be scaled to norm 1", f"{self.called(int(norms.argmin()))} is all zeros")
         return replace(self, features=self.features / norms)
 
     def of_classes(self, names: Sequence[str]) -> Dataset:
@@ -141,7 +147,15 @@ class Dataset:
         return Dataset(self.features[rows], self.labels[rows], self.classes, ids)
 
 
-def bounded_rows(features: NDArray[np.float64]) -> NDArray[np.float64]:
+def _twice(ids: Sequence[str]) -> str:
+    """Name an id that two rows have."""
+    again = [name for name, times in Counter(ids).items() if times > 1]
+    return f", and {again[0]!r} names several" if again else ""
+
+
+def bounded_rows(
+    features: NDArray[np.float64], called: Callable[[int], str] = "row {}".format
+) -> NDArray[np.float64]:
     """Divide rows that are longer than 1 by rounding by their norm, and a little more: none is longer after.
 
     Raises ``Refused`` where a row's norm is above 1 by more than ``TOLERANCE``.
@@ -149,22 +163,13 @@ def bounded_rows(features: NDArray[np.float64]) -> NDArray[np.float64]:
     norms = np.linalg.norm(features, axis=1)
     worst = int(norms.argmax())
     if norms[worst] > 1 + TOLERANCE:
-        raise Refused(UNIT_ROWS, f"row {worst} has norm {norms[worst]:.6g}; normalise the rows first")
+        raise Refused(UNIT_ROWS, f"{called(worst)} has norm {norms[worst]:.6g}; normalise the rows first")
     over = norms > 1
     if not over.any():
         return features
     shorter = features.copy()
     shorter[over] /= norms[over, None] * (1 + MARGIN)
     return shorter
-
-
-def request_for_ids(data: Units, ids: Sequence[str]) -> ForgetRequest:
-    """Find rows by their ids (by their positions, where the data have none). Raises ``Refused`` for a stranger."""
-    places = {name: row for row, name in enumerate(data.ids or map(str, range(data.rows)))}
-    strangers = [name for name in ids if name not in places]
-    if strangers:
-        raise Refused("a forgotten row is in the data", f"there is no row {strangers[0]!r}")
-    return ForgetRequest(tuple(places[name] for name in ids))
 
 
 def read_npz(path: Path, part: str = "") -> Dataset:
@@ -200,20 +205,17 @@ def _named(path: Path, arrays: dict[str, NDArray[Any]], part: str) -> tuple[NDAr
     raise ValueError(f"{path} has no arrays x{endings[0]} and y{endings[0]}; it has {', '.join(arrays) or 'none'}")
 
 
+def columns_of(path: Path) -> tuple[str, ...]:
+    """Return the names in a CSV file's header."""
+    return tuple(_table(path, 0)[0])
+
+
 def read_csv(path: Path, label: str, id_column: str | None = None) -> Dataset:
     """Read a CSV file with a header: the label's column, perhaps ids, and numbers in all the others."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = next(reader, [])
-            rows = [(reader.line_num, row) for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"cannot read {path}: {error}") from None
-    if len(set(header)) != len(header):
-        raise ValueError(f"{path} names a column twice")
+    header, rows = _table(path)
     for name in (label, *([id_column] if id_column else [])):
         if name not in header:
-            raise ValueError(f"{path} has no column {name!r}; it has {', '.join(header)}")
+            raise ValueError(f"{path} has no column {name!r}; it has {', '.join(header) or 'none'}")
     for line, row in rows:
         if len(row) != len(header):
             raise ValueError(f"{path}, line {line}: {len(row)} fields under {len(header)} columns")
@@ -223,6 +225,20 @@ def read_csv(path: Path, label: str, id_column: str | None = None) -> Dataset:
     ids = tuple(row[header.index(id_column)] for _, row in rows) if id_column else ()
     shaped = features.reshape(len(rows), len(columns))
     return Dataset(shaped, numbered.astype(np.int64), tuple(str(value) for value in values), ids)
+
+
+def _table(path: Path, most: int | None = None) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the header, and each of the first ``most`` rows with the number of its line."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = next(reader, [])
+            rows = [(reader.line_num, row) for row in islice(reader, most) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"cannot read {path}: {error}") from None
+    if len(set(header)) != len(header):
+        raise ValueError(f"{path} names a column twice")
+    return header, rows
 
 
 def _numbers(path: Path, line: int, row: Sequence[str], columns: Sequence[int]) -> list[float]:

@@ -83,20 +83,21 @@ class NothingPromised:
 Promise: TypeAlias = Indistinguishable | ExactRetrain | NothingPromised
 
 
-def promise_words(promise: Promise) -> str:
-    """Say the promise in a sentence."""
+def promise_words(promise: Promise, noun: str = "row") -> str:
+    """Say the promise in a sentence; ``noun`` is what is forgotten."""
     match promise:
         case Indistinguishable(epsilon, delta, adjacency, bound):
-            instead = "with another row in place of each" if adjacency == "replacement" else "without them"
+            instead = f"with another {noun} in place of each" if adjacency == "replacement" else "without them"
             return (
-                f"Whoever sees this model can hardly tell whether it was trained on the forgotten rows or "
+                f"Whoever sees this model can hardly tell whether it was trained on the forgotten {noun}s or "
                 f"{instead}: ({epsilon:g}, {delta:.3g})-indistinguishable from retraining, by the {bound} bound."
             )
         case ExactRetrain(0, _):
-            return "The budget is 0 rows: nothing can be forgotten under this certificate without retraining."
+            return f"The budget is 0 {noun}s: nothing can be forgotten under this certificate without retraining."
         case ExactRetrain(rows, failure):
             sure = "with certainty" if failure == 0 else f"except with probability {failure:g}"
-            return f"For up to {rows} forgotten rows in all, these are the weights of retraining, {sure}."
+            forgotten = f"{rows} forgotten {noun}" + ("" if rows == 1 else "s")
+            return f"For up to {forgotten} in all, these are the weights of retraining, {sure}."
         case NothingPromised(reason):
             return f"Nothing is promised: {reason}"
 

@@ -1,68 +1,63 @@
-"""A trained model's directory, and the work beside it while it is made. Knows no method and no data."""
+"""A trained model's directory, and the work beside it while it is made. Knows no method and no data file."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, fields
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from unlearners.certificate import UnlearningCertificate
+import numpy as np
+
+from unlearners.certificate import DataSeen, UnlearningCertificate, keyed_digest
 from unlearners.checkpoint import STAGING, new_directory, read_checkpoint
-from unlearners.fields import field, object_in
-from unlearners.protocol import ForgetRequest, Progress, Unlearned
+from unlearners.counted import counted
+from unlearners.data import Units
+from unlearners.fields import field
+from unlearners.measured import FILE as MEASURED
+from unlearners.measured import FORGET, Measured
+from unlearners.protocol import ForgetRequest, Progress, Refused, Unlearned
+from unlearners.recipe import FILE as RECIPE
+from unlearners.recipe import Recipe
+from unlearners.requests import requests_for
 from unlearners.weights import check_weights
 from unlearners.workplace import LOCK, REQUEST, cleared, locked, work_beside
+from unlearners.yardstick import Weights, Yardstick, compared
 
 __all__ = [
     "CERTIFICATE",
+    "SAME_DATA",
     "STATE",
     "Certifying",
     "Kept",
-    "Recipe",
-    "Value",
+    "Learned",
+    "Subject",
     "forget",
     "read_data_key",
-    "read_recipe",
-    "settings_of",
+    "seen",
     "train",
 ]
 
 CERTIFICATE = "unlearning.json"
 STATE = "state.npz"
 """The secret part: it holds the seed, so it is readable by its owner alone and never published."""
-
-_RECIPE = "recipe.json"
-
-_KINDS: Mapping[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (int, float),
-    "float | None": (int, float, type(None)),
-}
-"""What may be given for a field, by its annotation; all others are texts."""
-
-ModelT = TypeVar("ModelT")
-SettingsT = TypeVar("SettingsT")
-
-Value: TypeAlias = bool | int | float | str | None
+KEPT = "retain"
+SAME_DATA = "the model was trained on this data with these settings"
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a model was made: the method, all its settings, and how its data were read."""
+class Learned(Protocol):
+    """What a run needs of a model."""
 
-    method: str
-    settings: Mapping[str, Value]
-    data: Mapping[str, Value]
+    @property
+    def weights(self) -> Weights:
+        """Return all that was learned."""
+        ...
 
-    def to_json(self) -> str:
-        """Encode as JSON text, newline included."""
-        content = {"method": self.method, "settings": dict(self.settings), "data": dict(self.data)}
-        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+ModelT = TypeVar("ModelT", bound=Learned)
 
 
 class Certifying(Protocol[ModelT]):
@@ -96,57 +91,99 @@ class Kept(Generic[ModelT]):
     publish: Callable[[Path, ModelT, UnlearningCertificate], UnlearningCertificate]
 
 
+@dataclass(frozen=True, slots=True)
+class Subject(Generic[ModelT]):
+    """What a run is about: the data of the file ``source``, how they are learned, how the result is judged.
+
+    ``make`` is given the work directory for its progress. ``noun`` is what one of the data is called.
+    """
+
+    data: Units
+    source: Path
+    noun: str
+    make: Callable[[Path], Kept[ModelT]]
+    yardstick: Yardstick
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Return the names by which the data are forgotten: their positions from 0, where they have none."""
+        return self.data.ids or tuple(map(str, range(self.data.rows)))
+
+
 def train(
-    make: Callable[[Path], Kept[ModelT]], out: Path, recipe: Recipe, *, seed: int | None, progress: Progress
+    subject: Subject[ModelT], out: Path, recipe: Recipe, *, seed: int | None, progress: Progress
 ) -> UnlearningCertificate:
     """Train into the new directory ``out``. The same call goes on where a crash left it.
 
-    ``make`` is given the work directory for its progress. Raises ``ValueError`` where ``out`` exists, or where
-    other work was begun for it.
+    Raises ``ValueError`` where ``out`` exists, or where other work was begun for it.
     """
     request = {"train": recipe.to_json(), "seed": seed}
     if (done := _finished(out, request)) is not None:
         return done
     with _pending(out, request) as work:
-        kept = make(work)
+        kept = subject.make(work)
         model = kept.unlearner.train(seed=seed, progress=progress)
-        return _finish(out, kept, model, kept.unlearner.certificate(model), recipe)
+        everything = {"learned": np.arange(subject.data.rows)}
+        yardstick = subject.yardstick
+        measured = compared(yardstick, yardstick.untrained, model.weights, everything, "learned")
+        return _finish(out, kept, model, kept.unlearner.certificate(model), recipe, measured)
 
 
 def forget(
-    make: Callable[[Path], Kept[ModelT]],
+    subject: Subject[ModelT],
     old: Path,
     out: Path,
-    requests: Sequence[ForgetRequest],
+    wanted: Sequence[str],
     recipe: Recipe,
     *,
+    together: bool = True,
     progress: Progress,
 ) -> UnlearningCertificate:
-    """Serve the requests from the directory ``old``, which stays as it is, into the new directory ``out``.
+    """Forget what ``wanted`` names from the directory ``old``, which stays as it is, into the new ``out``.
 
     A crash leaves the request recorded beside ``out``, and the same call goes on. A refused request leaves
-    nothing. Whoever holds ``old`` still holds what was forgotten: delete it once ``out`` is served.
+    nothing. Whoever holds ``old`` still holds what was forgotten: delete it once ``out`` is served. Raises
+    ``Refused`` where the data are not those trained on, and as ``requests_for`` and the unlearner do.
     """
+    before = _certificate_in(old)
+    _check_trained_on(subject, old, before.data)
+    requests = requests_for(wanted, subject.ids, before.served, noun=subject.noun, together=together)
     rows = [list(request.rows) for request in requests]
     request = {"forget": rows, "from": str(old.absolute())}
     if (finished := _finished(out, request)) is not None:
         return finished
-    _certificate_in(old)
     with _pending(out, request) as work:
-        kept = make(work)
-        done = kept.unlearner.unlearn(kept.read(old / STATE), requests, progress=progress)
-        return _finish(out, kept, done.model, done.certificate, recipe)
+        kept = subject.make(work)
+        model = kept.read(old / STATE)
+        done = kept.unlearner.unlearn(model, requests, progress=progress)
+        gone = np.array([row for one in rows for row in one])
+        served = [row for one in done.certificate.served for row in one.rows]
+        sets = {FORGET: gone, KEPT: np.setdiff1d(np.arange(subject.data.rows), served)}
+        measured = compared(subject.yardstick, model.weights, done.model.weights, sets, KEPT)
+        return _finish(out, kept, done.model, done.certificate, recipe, measured)
 
 
-def read_recipe(directory: Path) -> Recipe:
-    """Read how a directory's model was made. Raises ``ValueError`` where it is not one of this version."""
-    try:
-        source = object_in((directory / _RECIPE).read_text(encoding="utf-8"))
-        settings: dict[str, Value] = field(source, "settings", dict)
-        data: dict[str, Value] = field(source, "data", dict)
-        return Recipe(field(source, "method", str), settings, data)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{directory} does not hold a model made here: {error}") from None
+def seen(data: Units, key: str) -> DataSeen:
+    """Return what a certificate says of these data, under the key of their digest."""
+    with suppress(ValueError):  # data that were never taken: not those of any certificate
+        data = data.bounded()
+    return DataSeen(keyed_digest(key, data.sha256), data.rows, data.width)
+
+
+def _check_trained_on(subject: Subject[ModelT], old: Path, trained_on: DataSeen) -> None:
+    found = seen(subject.data, read_data_key(old))
+    if found == trained_on:
+        return
+    if found.rows != trained_on.rows:
+        differs = f"it holds {counted(found.rows, subject.noun)}, and {trained_on.rows} were trained on"
+    elif found.features != trained_on.features:
+        differs = f"each {subject.noun} has {found.features} features in it, and had {trained_on.features}"
+    else:
+        differs = (
+            f"it holds as many {subject.noun}s, but a value, a label, their order or "
+            "what makes features is another"
+        )
+    raise Refused(SAME_DATA, f"{subject.source} is not what {old} was trained on: {differs}")
 
 
 def read_data_key(directory: Path) -> str:
@@ -160,33 +197,20 @@ def read_data_key(directory: Path) -> str:
         ) from None
 
 
-def settings_of(kind: Callable[..., SettingsT], given: Mapping[str, Value], **defaults: Value) -> SettingsT:
-    """Make settings from what was given. Raises ``ValueError`` naming what is unknown, missing or unusable."""
-    known: tuple[Any, ...] = fields(kind)  # type: ignore[arg-type]  # a dataclass, called to make one
-    names = {one.name for one in known}
-    if strangers := sorted(set(given) - names):
-        raise ValueError(f"there is no setting {strangers[0]!r}; the settings are {', '.join(sorted(names))}")
-    whole = {**defaults, **given}
-    if missing := [one.name for one in known if one.default is MISSING and one.name not in whole]:
-        raise ValueError(f"the setting {missing[0]!r} must be given")
-    if whole.get("radius") == "infinite":
-        whole["radius"] = math.inf  # JSON has no infinity
-    for one in known:
-        if one.name in whole and type(whole[one.name]) not in _KINDS.get(one.type, (str,)):
-            raise ValueError(
-                f"the setting {one.name!r} cannot be {whole[one.name]!r}: it is of the kind {one.type}"
-            )
-    return kind(**whole)
-
-
 def _finish(
-    out: Path, kept: Kept[ModelT], model: ModelT, certificate: UnlearningCertificate, recipe: Recipe
+    out: Path,
+    kept: Kept[ModelT],
+    model: ModelT,
+    certificate: UnlearningCertificate,
+    recipe: Recipe,
+    measured: Measured,
 ) -> UnlearningCertificate:
     with new_directory(out, work_beside(out)) as staging:
         kept.write(staging / STATE, model)
         os.chmod(staging / STATE, 0o600)
         bound = kept.publish(staging, model, certificate)
-        (staging / _RECIPE).write_text(recipe.to_json(), encoding="utf-8")
+        (staging / RECIPE).write_text(recipe.to_json(), encoding="utf-8")
+        (staging / MEASURED).write_text(measured.to_json(), encoding="utf-8")
         (staging / CERTIFICATE).write_text(bound.to_json(), encoding="utf-8")
     return bound
 

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from accelerate import Accelerator
 
-from unlearners import runs
-from unlearners.arrays import Put
+from unlearners import certified
+from unlearners.backbone import found_backbone
 from unlearners.certificate import UnlearningCertificate
-from unlearners.data import Dataset, read_csv, read_npz, request_for_ids
-from unlearners.langevin import unlearner as langevin
-from unlearners.langevin.choice import chosen_settings
-from unlearners.langevin.settings import LangevinSettings
+from unlearners.certified import Clock, Head, Method
+from unlearners.counted import named
+from unlearners.data import Dataset, columns_of, read_csv, read_npz
 from unlearners.language.frozen_features import features_of_texts, read_labelled_texts, read_texts
 from unlearners.language.processes import Device, accelerator_for, accelerator_on, by_main
-from unlearners.losses import loss_for
 from unlearners.on_device import place_for
-from unlearners.pcmu import unlearner as pcmu
-from unlearners.pcmu.settings import PcmuSettings
 from unlearners.pcmu.tasks import LinearTask
-from unlearners.protocol import ForgetRequest, Progress, silent
+from unlearners.protocol import Progress, Refused, silent
+from unlearners.recipe import Value, read_recipe
+from unlearners.runs import SAME_DATA
 from unlearners.weights import TABLE, with_weights
+from unlearners.yardstick import Weights, of_rows
 
 __all__ = ["Method", "forget_rows", "read_rows", "train_tabular"]
-
-Method: TypeAlias = Literal["langevin", "pcmu"]
-
-Clock: TypeAlias = Callable[[], datetime]
 
 
 def train_tabular(
@@ -45,7 +40,7 @@ def train_tabular(
     normalise: bool = False,
     backbone: Path | None = None,
     public: Path | None = None,
-    settings: Mapping[str, runs.Value],
+    settings: Mapping[str, Value],
     seed: int | None = None,
     progress: Progress = silent,
     device: Device = "auto",
@@ -62,7 +57,7 @@ def train_tabular(
     that are unusable. Under ``accelerate launch`` the processes share the texts, and the main one trains.
     """
     accelerator = accelerator_on(device)
-    how: dict[str, runs.Value] = {
+    how: dict[str, Value] = {
         "label": label,
         "id_column": id_column,
         "normalise": normalise,
@@ -70,14 +65,11 @@ def train_tabular(
         "public": None if public is None else str(public.absolute()),
         "device": accelerator.device.type,
     }
-    rows, put = read_rows(data, how, accelerator), place_for(accelerator.device)
-    chosen = _settings(method, rows, settings)
-    recipe = runs.Recipe(method, dict(chosen.parameters()), how)
-    if isinstance(chosen, LangevinSettings):
-        made = partial(_langevin, rows, chosen, put, now)
-        return by_main(accelerator, partial(runs.train, made, out, recipe, seed=seed, progress=progress))
-    coded = partial(_pcmu, rows, chosen, put, now)
-    return by_main(accelerator, partial(runs.train, coded, out, recipe, seed=seed, progress=progress))
+    if data.suffix == ".csv":
+        how["columns"] = json.dumps(columns_of(data))
+    head = _head(data, how, accelerator)
+    work = partial(certified.train, head, method, settings, how, out, seed=seed, progress=progress, now=now)
+    return by_main(accelerator, work)
 
 
 def forget_rows(
@@ -86,33 +78,33 @@ def forget_rows(
     forget_ids: Sequence[str],
     out: Path,
     *,
+    backbone: Path | None = None,
     together: bool = True,
     progress: Progress = silent,
     device: Device = "auto",
     now: Clock = lambda: datetime.now(UTC),
 ) -> UnlearningCertificate:
-    """Forget rows, by their ids (positions where there are none), from the directory ``model`` into ``out``.
+    """Forget rows, by their ids (else positions from 0), from the directory ``model`` into ``out``.
 
-    ``data`` is the whole file that was trained on, the forgotten rows included. ``together``: one request for
-    all the rows, else one request each, in order. Raises as ``train_tabular`` does, and ``Refused`` for a row
-    that is not in the data, one forgotten already, or a budget that is spent.
+    ``data`` is the whole file that was trained on, the forgotten rows included; ``backbone`` says where the one
+    of texts lies now, if not where it was. ``together``: one request for all the rows, else one request each, in
+    order. Raises as ``train_tabular`` does, and ``Refused`` for a row that is not in the data, one forgotten
+    already, or a budget that is spent.
     """
-    recipe = runs.read_recipe(model)
-    accelerator = (
-        accelerator_on(device) if recipe.data.get("backbone") is None else accelerator_for(recipe.data, device)
-    )
-    rows, put = read_rows(data, recipe.data, accelerator), place_for(accelerator.device)
-    whole = request_for_ids(rows, forget_ids)
-    requests = [whole] if together else [ForgetRequest((row,)) for row in whole.rows]
-    if recipe.method == "langevin":
-        settings = runs.settings_of(LangevinSettings, recipe.settings)
-        made = partial(_langevin, rows, settings, put, now)
-        return by_main(accelerator, partial(runs.forget, made, model, out, requests, recipe, progress=progress))
-    coded = partial(_pcmu, rows, runs.settings_of(PcmuSettings, recipe.settings), put, now)
-    return by_main(accelerator, partial(runs.forget, coded, model, out, requests, recipe, progress=progress))
+    recipe = read_recipe(model)
+    how = dict(recipe.data)
+    if how.get("backbone") is not None:
+        how["backbone"] = str(found_backbone(recipe, backbone))
+    elif backbone is not None:
+        raise ValueError(f"--backbone is for what was trained on a backbone; {model} was not")
+    _check_columns(data, how, model)
+    accelerator = accelerator_on(device) if how.get("backbone") is None else accelerator_for(how, device)
+    head = _head(data, how, accelerator)
+    work = partial(certified.forget, head, recipe, model, forget_ids, out)
+    return by_main(accelerator, partial(work, together=together, progress=progress, now=now))
 
 
-def read_rows(data: Path, how: Mapping[str, runs.Value], accelerator: Accelerator | None = None) -> Dataset:
+def read_rows(data: Path, how: Mapping[str, Value], accelerator: Accelerator | None = None) -> Dataset:
     """Read rows by the file's ending; ``how`` is that of a recipe (see ``train_tabular``).
 
     Texts become features on the device of ``accelerator`` (None: the CPU), whose processes share them.
@@ -127,40 +119,36 @@ def read_rows(data: Path, how: Mapping[str, runs.Value], accelerator: Accelerato
             if backbone is None:
                 raise ValueError(f"{data} holds texts: name the backbone whose features they are given")
             texts = () if public is None else read_texts(Path(str(public)))
-            named = read_labelled_texts(data)
-            return features_of_texts(Path(str(backbone)), named, public=texts, accelerator=accelerator)
+            rows_of_text = read_labelled_texts(data)
+            return features_of_texts(Path(str(backbone)), rows_of_text, public=texts, accelerator=accelerator)
         case other:
             raise ValueError(f"cannot read {data}: {other or 'no ending'!r} is none of .csv, .npz and .jsonl")
     return rows.with_unit_rows() if how["normalise"] else rows
 
 
-def _settings(method: str, rows: Dataset, given: Mapping[str, runs.Value]) -> LangevinSettings | PcmuSettings:
-    if method not in get_args(Method):
-        raise ValueError(f"the method is 'langevin' or 'pcmu', not {method!r}")
-    if method == "langevin":
-        return chosen_settings(given, rows.rows, loss_for(len(rows.classes)))
-    return runs.settings_of(PcmuSettings, given, delta=1 / rows.rows)
+def _check_columns(data: Path, how: Mapping[str, Value], model: Path) -> None:
+    """Refuse a CSV file with other columns than were trained on, and name them."""
+    if data.suffix != ".csv" or (trained := how.get("columns")) is None:
+        return
+    before, now = json.loads(str(trained)), columns_of(data)
+    missing = [name for name in before if name not in now]
+    new = [name for name in now if name not in before]
+    differs = [f"it has no column {named(missing)}"] if missing else []
+    differs += [f"the column {named(new)} is new"] if new else []
+    if differs:
+        raise Refused(SAME_DATA, f"{data} is not what {model} was trained on: {' and '.join(differs)}")
 
 
-def _langevin(
-    rows: Dataset, settings: LangevinSettings, put: Put, now: Clock, work: Path
-) -> runs.Kept[langevin.LangevinModel]:
-    one = langevin.Langevin(rows, settings, put=put, directory=work, now=now)
-    return runs.Kept(one, langevin.read_model, langevin.write_model, partial(_publish, rows))
-
-
-def _pcmu(rows: Dataset, settings: PcmuSettings, put: Put, now: Clock, work: Path) -> runs.Kept[pcmu.PcmuModel]:
-    one = pcmu.Pcmu(LinearTask(rows, put=put), settings, directory=work, now=now)
-    return runs.Kept(one, pcmu.read_model, pcmu.write_model, partial(_publish, rows))
+def _head(data: Path, how: Mapping[str, Value], accelerator: Accelerator) -> Head:
+    rows, put = read_rows(data, how, accelerator), place_for(accelerator.device)
+    task = partial(LinearTask, rows, put=put)
+    return Head(data, "row", rows, task, partial(_publish, rows), of_rows(rows), put=put)
 
 
 def _publish(
-    rows: Dataset,
-    directory: Path,
-    model: langevin.LangevinModel | pcmu.PcmuModel,
-    certificate: UnlearningCertificate,
+    rows: Dataset, directory: Path, weights: Weights, certificate: UnlearningCertificate
 ) -> UnlearningCertificate:
     """Write ``weights`` (outputs, features) and the names of the ``classes``; return what certifies them."""
-    weights = model.weights.reshape(-1, rows.width)
-    np.savez(directory / TABLE, allow_pickle=False, weights=weights, classes=np.array(rows.classes))
+    shaped = weights.reshape(-1, rows.width)
+    np.savez(directory / TABLE, allow_pickle=False, weights=shaped, classes=np.array(rows.classes))
     return with_weights(certificate, directory)

@@ -20,7 +20,7 @@ from unlearners.language.lora_run import forget_units_of_lora, train_lora
 from unlearners.pcmu.settings import Variant
 from unlearners.promise import promise_words
 from unlearners.protocol import Refused
-from unlearners.runs import Value
+from unlearners.recipe import Value
 from unlearners.weights import MODEL
 
 __all__ = ["CODED", "Coded", "noise_for_one", "settings_for"]

@@ -18,6 +18,7 @@ from gateway.errors import InvalidInput
 from gateway.registering import UNLEARNING_FILE, backend_record, read_unlearning, unlearning_in_brief
 from gateway.store.backend_wire import checked
 from gateway.store.records import BackendRecord, Checkpoint, PolicyRecord
+from gateway.store.store import Store
 from unlearners.certificate import UnlearningCertificate
 from unlearners.verification import verify_in
 
@@ -27,6 +28,9 @@ app = typer.Typer(
     name="backends", help="Alternative models, and which requests they answer.", no_args_is_help=True
 )
 app.command("compare")(compare_command)
+
+NONE = "none"
+"""What stands in the place of a certificate."""
 
 _Name = Annotated[str, typer.Argument(help="What clients may ask for as `model`.")]
 _Topics = Annotated[
@@ -69,12 +73,31 @@ def add(
     )
     record = asyncio.run(backend_record(body))
     keep = replace and topic is None
-    revision = with_store(
-        database, lambda store: store.put_backend(record, replace=replace, keep_topics=keep), create=True
-    )
-    typer.echo(f"added {name} (fingerprint {record.fingerprint})")
-    typer.echo(f"While a topic is active its answers need a certificate: lethe calibrate --model {name}")
+
+    async def put(store: Store) -> tuple[PolicyRecord, int]:
+        before = await store.policy()
+        return before, await store.put_backend(record, replace=replace, keep_topics=keep)
+
+    before, revision = with_store(database, put, create=True)
+    _tell_added(record, before)
     typer.echo(f"revision {revision}")
+
+
+def _tell_added(record: BackendRecord, before: PolicyRecord) -> None:
+    """Say whether something was replaced, and whether a certificate in force is about this very model."""
+    old = [backend.fingerprint for backend in before.backends if backend.name == record.name]
+    if not old:
+        typer.echo(f"added {record.name} (fingerprint {record.fingerprint})")
+    else:
+        was = "the same as before" if old == [record.fingerprint] else f"before: {old[0]}"
+        typer.echo(f"replaced {record.name} (fingerprint {record.fingerprint}; {was})")
+    if (certificate := _certificate(before, record)) != NONE:
+        typer.echo(f"The certificate {certificate}, which is in force, fits it.")
+    else:
+        typer.echo(
+            "No certificate in force fits it; while a topic is active its answers need one: "
+            f"lethe calibrate --model {record.name}"
+        )
 
 
 def _check_unlearned(directory: Path, certificate: Path | None) -> None:
@@ -151,4 +174,4 @@ def _certificate(record: PolicyRecord, backend: BackendRecord) -> str:
         bindings = body.get("bindings")
         if isinstance(bindings, dict) and bindings.get("generator") == backend.fingerprint:
             return str(body.get("id"))
-    return "none"
+    return NONE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -19,12 +18,14 @@ from gateway.cli.stores import with_store
 from gateway.errors import InvalidInput
 from gateway.store.store import Store
 from unlearners.certificate import SCHEMA as UNLEARNING_SCHEMA
-from unlearners.certificate import DataSeen, UnlearningCertificate, keyed_digest
+from unlearners.certificate import DataSeen, UnlearningCertificate
 from unlearners.data import Units
+from unlearners.explanation import data_words
 from unlearners.explanation import explain as explain_unlearning
 from unlearners.fields import object_in
 from unlearners.promise import NothingPromised
-from unlearners.runs import Value, read_data_key, read_recipe
+from unlearners.recipe import Value, read_recipe
+from unlearners.runs import read_data_key, seen
 from unlearners.verification import verify as verify_unlearning
 from unlearners.verification import verify_in
 
@@ -109,9 +110,9 @@ def _compare(certificate: UnlearningCertificate, file: Path, data: Path, given: 
         key = read_data_key(file if file.is_dir() else file.parent)
         found = _seen(data, {**_reading(file), **given}, key)
     if found != certificate.data:
-        words = f"{data} is {_words(found)}; the certificate is about {_words(certificate.data)}"
-        _exit_if_unsound([words])
-    typer.echo(f"{data} is what was trained on: {_words(found)}")
+        about = data_words(certificate, certificate.data)
+        _exit_if_unsound([f"{data} is {data_words(certificate, found)}; the certificate is about {about}"])
+    typer.echo(f"{data} is what was trained on: {data_words(certificate, found)}")
 
 
 def _seen(data: Path, reading: Mapping[str, Value], key: str) -> DataSeen:
@@ -133,13 +134,7 @@ def _seen(data: Path, reading: Mapping[str, Value], key: str) -> DataSeen:
         rows = bags_of(headed, read_units(data), accelerator=accelerator)
     else:
         rows = read_rows(data, reading, accelerator_for(reading) if reading.get("backbone") else None)
-    with suppress(ValueError):  # rows that were never taken: not those of any certificate
-        rows = rows.bounded()
-    return DataSeen(keyed_digest(key, rows.sha256), rows.rows, rows.width)
-
-
-def _words(data: DataSeen) -> str:
-    return f"{data.rows} rows of {data.features} features with digest {data.sha256[:16]}"
+    return seen(rows, key)
 
 
 def _exit_if_unsound(problems: Sequence[str]) -> None:

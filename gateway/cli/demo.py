@@ -51,7 +51,7 @@ def demo(
         except ImportError as error:
             raise InvalidInput(
                 f"the demo needs the extra `local`, which is not installed ({error}): "
-                "pip install 'lethe-gateway[local]'"
+                "in the checkout: pip install -c constraints.txt '.[local]'"
             ) from error
         with _Narrator() as narrator:
 

@@ -67,7 +67,7 @@ def needing_extra(extra: str, what: str) -> Iterator[None]:
     except ImportError as error:
         raise InvalidInput(
             f"{what} needs the extra `{extra}`, which is not installed ({error}): "
-            f"pip install 'lethe-gateway[{extra}]'"
+            f"in the checkout: pip install -c constraints.txt '.[{extra}]'"
         ) from error
 
 

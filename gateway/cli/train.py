@@ -10,6 +10,7 @@ import typer
 from gateway.cli.failures import needing_extra
 from gateway.cli.unlearning import DeviceOption, Out, SetOption, secrecy, settings_given, tell_result, working
 from gateway.errors import InvalidInput
+from unlearners.recipe import EACH, UNITS, read_recipe
 
 if TYPE_CHECKING:
     from unlearners.tabular import Method
@@ -35,7 +36,7 @@ def train(
     out: Out,
     label: Annotated[str | None, typer.Option(help="The CSV column with the label. Default: label.")] = None,
     id_column: Annotated[
-        str | None, typer.Option("--id", help="The CSV column with ids. Default: rows count from 0.")
+        str | None, typer.Option("--id", help="The CSV column with ids. Default: positions, counted from 0.")
     ] = None,
     normalise: Annotated[bool, typer.Option("--normalise", help="Scale each row to norm 1 by itself.")] = False,
     backbone: Annotated[
@@ -80,7 +81,7 @@ def train(
                 progress=progress,
                 device=device,
             )
-    tell_result(certificate, out, _next(method, out, data), *secrecy(out, head))
+    tell_result(certificate, out, *_units(out, data), _next(method, out, data), *secrecy(out, head))
 
 
 def _named(backbone: Path | None) -> Path:
@@ -125,7 +126,15 @@ def train_low_rank(
             progress=progress,
             device=device,
         )
-    tell_result(certificate, out, _next("pcmu-lora", out, data), *secrecy(out, chat_model=True))
+    advice = (*_units(out, data), _next("pcmu-lora", out, data), *secrecy(out, chat_model=True))
+    tell_result(certificate, out, *advice)
+
+
+def _units(out: Path, data: Path) -> tuple[str, ...]:
+    """Say where no dialogue named the unit that it is forgotten with: it may be a field that was mistyped."""
+    if read_recipe(out).data.get(UNITS) != EACH:
+        return ()
+    return (f"Note: no line of {data} names a `unit`, so that each dialogue is one and is forgotten by itself.",)
 
 
 def _next(method: str, out: Path, data: Path) -> str:

@@ -20,7 +20,7 @@ from gateway.cli.unlearning import (
     working,
 )
 from gateway.errors import InvalidInput
-from unlearners.runs import read_recipe
+from unlearners.recipe import read_recipe
 
 __all__ = ["app"]
 
@@ -48,7 +48,7 @@ def forget_rows_command(
         bool, typer.Option("--one-by-one", help="A request for each row, in order, instead of one for all.")
     ] = False,
     backbone: Annotated[
-        Path | None, typer.Option(help="Where the public chat model lies now, if it was moved.")
+        Path | None, typer.Option(help="Where the public model lies now, if it was moved.")
     ] = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -73,10 +73,10 @@ def forget_rows_command(
             certificate = forget_units(
                 model, data, ids, out, backbone=backbone, together=together, progress=progress, device=device
             )
-        elif backbone is not None:
-            raise InvalidInput(f"--backbone is for what was trained on a chat model; {model} was not")
         else:
-            certificate = forget_rows(model, data, ids, out, together=together, progress=progress, device=device)
+            certificate = forget_rows(
+                model, data, ids, out, backbone=backbone, together=together, progress=progress, device=device
+            )
     tell_result(
         certificate,
         out,

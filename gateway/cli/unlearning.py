@@ -16,9 +16,11 @@ from gateway.cli.failures import refusing_bad_input, reporting_failures, telling
 from gateway.cli.progress import phase_bars
 from gateway.errors import InvalidInput
 from unlearners.certificate import UnlearningCertificate
-from unlearners.explanation import explain
+from unlearners.explanation import DIALOGUE, explain, noun_of
 from unlearners.fields import field, object_in
-from unlearners.runs import Recipe
+from unlearners.forecast import forecast
+from unlearners.measured import harm, measured_words, read_measured
+from unlearners.recipe import Recipe
 
 __all__ = [
     "DeviceOption",
@@ -37,6 +39,8 @@ Value: TypeAlias = int | float | str
 Progress: TypeAlias = Callable[[str, int, int], None]
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf", re.IGNORECASE)
+
+REPLACEMENT = "replacement"
 
 SetOption = Annotated[
     list[str] | None,
@@ -67,9 +71,12 @@ def _value(text: str) -> Value:
 
 
 def read_ids(path: Path) -> tuple[str, ...]:
-    """Read ids, one a line, or JSON Lines with the field ``id``. Raises ``ValueError`` that says where."""
+    """Read ids, one a line, or JSON Lines with the field ``id``. Raises ``ValueError`` that says where.
+
+    A line that brings a row to put in the place of another is refused: a run deletes.
+    """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not a text of ids: {error}") from None
     named = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
@@ -80,7 +87,13 @@ def read_ids(path: Path) -> tuple[str, ...]:
 
 def _id_in(path: Path, number: int, line: str) -> str:
     try:
-        return field(object_in(line), "id", str)
+        source = object_in(line)
+        name = field(source, "id", str)
+        if REPLACEMENT in source:
+            raise ValueError(
+                f"a replacement for {name!r} is given, and rows are deleted here, never replaced: take it out"
+            )
+        return name
     except ValueError as error:
         raise ValueError(f"{path}, line {number}: {error}") from None
 
@@ -130,10 +143,21 @@ def is_chat_model(recipe: Recipe) -> bool:
 
 
 def tell_result(certificate: UnlearningCertificate, out: Path, *advice: str) -> None:
-    """Print the certificate in words, where it lies, and what to do next; once, however many processes."""
+    """Print the certificate in words, what was kept and forgotten, what the next request gets, what to do next.
+
+    Once, however many processes there are.
+    """
     if not _is_first_process():
         return
     typer.echo(explain(certificate))
+    measured = read_measured(out)
+    heuristic = noun_of(certificate) == DIALOGUE
+    for line in () if measured is None else measured_words(measured):
+        typer.echo(line)
+    for line in () if measured is None else harm(measured, should_forget=heuristic):
+        typer.echo(f"Warning: {line}.")
+    for line in forecast(certificate):
+        typer.echo(line)
     typer.echo(f"Written to {out}; check it at any time: lethe certificate verify {out}")
     for line in advice:
         typer.echo(line)
@@ -141,7 +165,8 @@ def tell_result(certificate: UnlearningCertificate, out: Path, *advice: str) -> 
 
 def secrecy(out: Path, chat_model: bool) -> tuple[str, ...]:
     """Say which part of a certified run may be published or served, and which must not."""
+    private = f"Keep {out / 'state.npz'} secret: it holds the seed. Keep {out / 'measured.json'} to yourself too."
     public = f"To serve it: lethe backends add NAME --model {out / 'model'} --replace"
     if not chat_model:
         public = f"{out / 'weights.npz'} may be published with the certificate."
-    return (public, f"Keep {out / 'state.npz'} secret: it holds the seed.")
+    return (public, private)

@@ -13,7 +13,7 @@ __all__ = ["checkpoint_fingerprint"]
 
 _ANSWERING: Final = frozenset({".safetensors", ".bin", ".pt", ".model", ".jinja", ".json", ".txt", ".py"})
 """What the files end in that answers can depend on, wherever in the directory they are."""
-_ABOUT: Final = frozenset({"unlearning.json", "lethe.json"})
+_ABOUT: Final = frozenset({"unlearning.json", "measured.json", "lethe.json"})
 """What is said about a checkpoint, and is no part of it."""
 _DECODING_VERSION: Final = b"2"  # raise it whenever decoding could answer otherwise
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from unlearners.data import UNIT_ROWS, Dataset, read_csv, read_npz, request_for_ids
-from unlearners.protocol import ForgetRequest, Refused
+from unlearners.data import UNIT_ROWS, Dataset, read_csv, read_npz
+from unlearners.protocol import Refused
 
 
 def dataset(features, labels=(0, 1), ids=()):
@@ -132,13 +132,14 @@ def test_the_digest_changes_with_content_alone():
     assert one.sha256 == dataset([[1, 2], [3, 4]], ids=("p", "q")).sha256
 
 
-def test_rows_are_found_by_id_or_by_position():
-    """A stranger is refused by name."""
-    named = dataset([[1, 2], [3, 4]], ids=("p", "q"))
-    assert ForgetRequest((1, 0)) == request_for_ids(named, ["q", "p"])
-    assert ForgetRequest((1,)) == request_for_ids(dataset([[1, 2], [3, 4]]), ["1"])
-    with pytest.raises(Refused, match="no row 'z'"):
-        request_for_ids(named, ["z"])
+def test_a_row_is_called_by_its_id_in_a_complaint():
+    """Its position is for files without ids."""
+    with pytest.raises(Refused, match="row 'q' has norm 5"):
+        dataset([[0, 1], [3, 4]], ids=("p", "q")).bounded()
+    with pytest.raises(Refused, match="row 1 has norm 5"):
+        dataset([[0, 1], [3, 4]]).bounded()
+    with pytest.raises(ValueError, match="an id of its own, and 'p' names several"):
+        dataset([[0, 1], [3, 4]], ids=("p", "p"))
 
 
 def test_shapes_and_labels_that_disagree_are_refused():

@@ -21,10 +21,10 @@ from unlearners.langevin.plan import worst_epsilon
 from unlearners.langevin.settings import LangevinSettings
 from unlearners.losses import ConvexLoss, loss_called
 from unlearners.promise import Indistinguishable, NothingPromised, Promise
+from unlearners.recipe import settings_of
 from unlearners.recomputation import differences, served_problems
-from unlearners.runs import settings_of
 
-__all__ = ["METHOD", "Ran", "certify", "recompute"]
+__all__ = ["METHOD", "Ran", "certify", "process_of", "recompute"]
 
 METHOD = "langevin"
 
@@ -118,8 +118,7 @@ def recompute(certificate: UnlearningCertificate) -> tuple[str, ...]:
     parameters, served, rows = certificate.parameters, certificate.served, certificate.data.rows
     if problems := served_problems(rows, served, whole_epochs=True):
         return problems
-    own = {name: parameters[name] for name in LangevinSettings.__dataclass_fields__}
-    settings, loss = settings_of(LangevinSettings, own), loss_called(field(parameters, "loss", str))
+    settings, loss = _set_to(certificate)
     ran = Ran(
         data=certificate.data,
         of_units=field(parameters, "of_units", bool),
@@ -131,6 +130,18 @@ def recompute(certificate: UnlearningCertificate) -> tuple[str, ...]:
     )
     short = _short(settings, settings.process(rows, loss), certificate)
     return (*short, *differences(certificate, certify(settings, loss, ran)))
+
+
+def process_of(certificate: UnlearningCertificate) -> tuple[LangevinSettings, Process]:
+    """Return what the run was set to, and its process. Raises ``ValueError`` for parameters of another method."""
+    settings, loss = _set_to(certificate)
+    return settings, settings.process(certificate.data.rows, loss)
+
+
+def _set_to(certificate: UnlearningCertificate) -> tuple[LangevinSettings, ConvexLoss]:
+    parameters = certificate.parameters
+    own = {name: parameters[name] for name in LangevinSettings.__dataclass_fields__}
+    return settings_of(LangevinSettings, own), loss_called(field(parameters, "loss", str))
 
 
 def _short(settings: LangevinSettings, process: Process, certificate: UnlearningCertificate) -> list[str]:

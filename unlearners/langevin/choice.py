@@ -9,7 +9,7 @@ from unlearners.langevin.accounting import Infeasible, sigma_for
 from unlearners.langevin.settings import LangevinSettings
 from unlearners.losses import ConvexLoss
 from unlearners.protocol import Refused
-from unlearners.runs import Value, settings_of
+from unlearners.recipe import Value, settings_of
 
 __all__ = ["chosen_settings"]
 

@@ -15,6 +15,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from unlearners.certificate import UnlearningCertificate
 from unlearners.checkpoint import new_directory
+from unlearners.measured import FILE as MEASURED
 from unlearners.weights import check_weights, with_weights
 
 __all__ = [
@@ -36,6 +37,8 @@ BESIDE_WEIGHTS = (
 WEIGHTS = ("*.safetensors", "*.bin")
 ANSWERING = frozenset({".safetensors", ".bin", ".pt", ".model", ".jinja", ".json", ".txt", ".py"})
 """What the files end in that answers can depend on, wherever in the directory they are."""
+ABOUT = frozenset({CERTIFICATE_FILE, MEASURED})
+"""What is said about a checkpoint, and is no part of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,7 +135,7 @@ def fingerprint_of(directory: Path) -> str:
     """Return a digest of the weights, the tokenizer and their configuration."""
     digest = hashlib.sha256()
     for file in sorted(directory.rglob("*")):
-        if file.suffix not in ANSWERING or file.name == CERTIFICATE_FILE or not file.is_file():
+        if file.suffix not in ANSWERING or file.name in ABOUT or not file.is_file():
             continue
         digest.update(file.relative_to(directory).as_posix().encode() + b"\0")
         with file.open("rb") as opened:

@@ -58,11 +58,11 @@ class Dialogue:
 def read_dialogues(path: Path) -> tuple[Dialogue, ...]:
     """Read lines of ``{"prompt", "answer"}`` or ``{"messages": [{"role", "content"}, …]}``, perhaps with ``id``.
 
-    The id is the line's number where none is given. Empty lines are passed over; a file without dialogues
-    gives none. Raises ``ValueError`` that names the line.
+    Where none is given, the id is the dialogue's position, counted from 0. Empty lines are passed over; a file
+    without dialogues gives none. Raises ``ValueError`` that names the line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"cannot read {path}: {error}") from None
     found: dict[str, Dialogue] = {}
@@ -70,7 +70,7 @@ def read_dialogues(path: Path) -> tuple[Dialogue, ...]:
         if not line.strip():
             continue
         try:
-            dialogue = _dialogue(object_in(line), str(number))
+            dialogue = _dialogue(object_in(line), str(len(found)))
             if dialogue.id in found:
                 raise ValueError(f"the id {dialogue.id!r} is used before; every dialogue needs its own")
         except ValueError as error:

@@ -38,7 +38,7 @@ RowT = TypeVar("RowT")
 
 @dataclass(frozen=True, slots=True)
 class LabelledTexts:
-    """Texts with their labels and ids (the line numbers, where a file gives none)."""
+    """Texts with their labels and ids (their positions from 0, where a file gives none)."""
 
     texts: tuple[str, ...]
     labels: tuple[str, ...]
@@ -84,7 +84,7 @@ def read_texts(path: Path) -> tuple[str, ...]:
 def _read(path: Path, decode: Callable[[dict[str, object]], RowT]) -> list[RowT]:
     rows = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"cannot read {path}: {error}") from None
     for number, line in enumerate(lines, start=1):

@@ -73,11 +73,25 @@ def with_head(headed: Headed, weights: NDArray[np.floating[Any]]) -> LanguageMod
 
 
 def read_units(path: Path) -> tuple[OfUnit, ...]:
-    """Read dialogues (see ``read_dialogues``) with the ``unit`` that each line may name, else its own id."""
+    """Read dialogues (see ``read_dialogues``) with the ``unit`` that each line names.
+
+    Where no line names one, each dialogue is a unit by itself, named by its own id. Raises ``ValueError`` where
+    some lines name one and others do not: a person would be forgotten in part.
+    """
     dialogues = read_dialogues(path)
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    named = [optional(object_in(line), "unit", str) for line in lines]
-    return tuple(OfUnit(one.id if unit is None else unit, one) for unit, one in zip(named, dialogues, strict=True))
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    named = [
+        (number, optional(object_in(line), "unit", str)) for number, line in enumerate(lines, 1) if line.strip()
+    ]
+    unnamed = [number for number, unit in named if unit is None]
+    if unnamed and len(unnamed) < len(named):
+        raise ValueError(
+            f"{path}, line {unnamed[0]}: no 'unit' is named, and other lines name one; a dialogue without "
+            "would not be forgotten with its person's"
+        )
+    return tuple(
+        OfUnit(one.id if unit is None else unit, one) for (_, unit), one in zip(named, dialogues, strict=True)
+    )
 
 
 def bags_of(

@@ -2,47 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
 
-from unlearners import runs
-from unlearners.bags import Bags
+from accelerate import Accelerator
+
+from unlearners import certified
 from unlearners.certificate import UnlearningCertificate
-from unlearners.data import request_for_ids
-from unlearners.langevin import unlearner as langevin
-from unlearners.langevin.choice import chosen_settings
-from unlearners.langevin.settings import LangevinSettings
-from unlearners.language.checkpoint import fingerprint_of, save_language_model
+from unlearners.certified import METHODS, Clock, Head, Method
+from unlearners.language.checkpoint import save_language_model
 from unlearners.language.head import Headed, bags_of, load_headed, read_units, with_head
 from unlearners.language.processes import Device, accelerator_for, accelerator_on, by_main
-from unlearners.losses import Multinomial
+from unlearners.language.units import read_how, same_backbone
 from unlearners.on_device import place_for
-from unlearners.pcmu import unlearner as pcmu
 from unlearners.pcmu.bag_task import BagTask
-from unlearners.pcmu.settings import PcmuSettings
-from unlearners.protocol import ForgetRequest, Progress, Refused, silent
+from unlearners.protocol import Progress, silent
+from unlearners.recipe import Value, read_recipe
 from unlearners.weights import MODEL
+from unlearners.yardstick import Weights, of_bags
 
-__all__ = ["MODEL", "HeadMethod", "forget_units", "same_backbone", "train_head"]
+__all__ = ["MODEL", "forget_units", "train_head"]
 
-HeadMethod: TypeAlias = Literal["langevin", "pcmu"]
-
-Clock: TypeAlias = Callable[[], datetime]
-
-DEFAULTS: Mapping[str, runs.Value] = {"convexity": 0.002, "radius": 300.0, "training_epochs": 20}
+DEFAULTS: Mapping[str, Value] = {"convexity": 0.002, "radius": 300.0, "training_epochs": 20}
 """A public head's logits span tens, so that it takes weights far from it to change what it says."""
 
 
 def train_head(
-    method: HeadMethod,
+    method: Method,
     backbone: Path,
     data: Path,
     out: Path,
     *,
-    settings: Mapping[str, runs.Value],
+    settings: Mapping[str, Value],
     seed: int | None = None,
     progress: Progress = silent,
     device: Device = "auto",
@@ -57,20 +50,10 @@ def train_head(
     assumption is violated, ``ValueError`` for files or settings that are unusable.
     """
     accelerator = accelerator_on(device)
-    headed = load_headed(backbone, accelerator.device)
-    bags = bags_of(headed, read_units(data), progress, accelerator=accelerator)
-    where: dict[str, runs.Value] = {
-        "backbone": str(backbone.absolute()),
-        "fingerprint": fingerprint_of(backbone),
-        "device": accelerator.device.type,
-    }
-    chosen = _settings(method, bags, settings)
-    recipe = runs.Recipe(method, dict(chosen.parameters()), where)
-    if isinstance(chosen, LangevinSettings):
-        made = partial(_langevin, headed, bags, chosen, now)
-        return by_main(accelerator, partial(runs.train, made, out, recipe, seed=seed, progress=progress))
-    coded = partial(_pcmu, headed, bags, chosen, now)
-    return by_main(accelerator, partial(runs.train, coded, out, recipe, seed=seed, progress=progress))
+    how = {**read_how(backbone, data), "device": accelerator.device.type}
+    head = _head(backbone, data, progress, accelerator)
+    work = partial(certified.train, head, method, settings, how, out, seed=seed, progress=progress, now=now)
+    return by_main(accelerator, work)
 
 
 def forget_units(
@@ -91,60 +74,34 @@ def forget_units(
     where it was. ``together``: one request for all, else one each, in order. Raises as ``train_head`` does, and
     ``Refused`` for a unit that is not there or forgotten already, or a budget that is spent.
     """
-    recipe = runs.read_recipe(model)
-    if recipe.method not in get_args(HeadMethod):
+    recipe = read_recipe(model)
+    if recipe.method not in METHODS:
         raise ValueError(f"{model} was made by {recipe.method!r}; it is not a head")
     accelerator = accelerator_for(recipe.data, device)
-    headed = load_headed(same_backbone(recipe, backbone), accelerator.device)
+    head = _head(same_backbone(recipe, backbone), data, progress, accelerator)
+    work = partial(certified.forget, head, recipe, model, units, out)
+    return by_main(accelerator, partial(work, together=together, progress=progress, now=now))
+
+
+def _head(backbone: Path, data: Path, progress: Progress, accelerator: Accelerator) -> Head:
+    headed = load_headed(backbone, accelerator.device)
     bags = bags_of(headed, read_units(data), progress, accelerator=accelerator)
-    whole = request_for_ids(bags, units)
-    requests = [whole] if together else [ForgetRequest((row,)) for row in whole.rows]
-    if recipe.method == "langevin":
-        settings = runs.settings_of(LangevinSettings, recipe.settings)
-        made = partial(_langevin, headed, bags, settings, now)
-        return by_main(accelerator, partial(runs.forget, made, model, out, requests, recipe, progress=progress))
-    coded = partial(_pcmu, headed, bags, runs.settings_of(PcmuSettings, recipe.settings), now)
-    return by_main(accelerator, partial(runs.forget, coded, model, out, requests, recipe, progress=progress))
-
-
-def same_backbone(recipe: runs.Recipe, given: Path | None) -> Path:
-    """Return where the public model lies. Raises ``Refused`` where that is another than the one trained on."""
-    if not {"backbone", "fingerprint"} <= set(recipe.data):
-        raise ValueError("the directory does not hold what was trained on a chat model")
-    backbone = Path(str(recipe.data["backbone"])) if given is None else given
-    if fingerprint_of(backbone) != recipe.data["fingerprint"]:
-        raise Refused("the backbone is the one that the head was trained on", f"{backbone} is another")
-    return backbone
-
-
-def _settings(method: str, bags: Bags, given: Mapping[str, runs.Value]) -> LangevinSettings | PcmuSettings:
-    if method not in get_args(HeadMethod):
-        raise ValueError(f"the method is 'langevin' or 'pcmu', not {method!r}")
-    if method == "langevin":
-        whole = {**DEFAULTS, "batch": min(8, bags.rows), **given}
-        return chosen_settings(whole, bags.rows, Multinomial(bags.outputs))
-    return runs.settings_of(PcmuSettings, given, delta=1 / max(2, bags.rows))
-
-
-def _langevin(
-    headed: Headed, bags: Bags, settings: LangevinSettings, now: Clock, work: Path
-) -> runs.Kept[langevin.LangevinModel]:
-    put = place_for(headed.language.model.device)
-    one = langevin.Langevin(bags, settings, centre=headed.public, put=put, directory=work, now=now)
-    return runs.Kept(one, langevin.read_model, langevin.write_model, partial(_publish, headed))
-
-
-def _pcmu(headed: Headed, bags: Bags, settings: PcmuSettings, now: Clock, work: Path) -> runs.Kept[pcmu.PcmuModel]:
-    task = BagTask(bags, headed.public, put=place_for(headed.language.model.device))
-    one = pcmu.Pcmu(task, settings, directory=work, now=now)
-    return runs.Kept(one, pcmu.read_model, pcmu.write_model, partial(_publish, headed))
+    put = place_for(accelerator.device)
+    return Head(
+        data,
+        "unit",
+        bags,
+        lambda: BagTask(bags, headed.public, put=put),
+        partial(_publish, headed),
+        of_bags(bags, headed.public),
+        headed.public,
+        {**DEFAULTS, "batch": min(8, bags.rows)},
+        put,
+    )
 
 
 def _publish(
-    headed: Headed,
-    directory: Path,
-    model: langevin.LangevinModel | pcmu.PcmuModel,
-    certificate: UnlearningCertificate,
+    headed: Headed, directory: Path, weights: Weights, certificate: UnlearningCertificate
 ) -> UnlearningCertificate:
-    weights = model.weights.reshape(headed.public.shape)
-    return save_language_model(with_head(headed, weights), directory / MODEL, certificate)
+    matrix = weights.reshape(headed.public.shape)
+    return save_language_model(with_head(headed, matrix), directory / MODEL, certificate)

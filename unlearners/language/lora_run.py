@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from accelerate import Accelerator
 
 from unlearners import runs
 from unlearners.certificate import UnlearningCertificate
-from unlearners.data import request_for_ids
-from unlearners.language.checkpoint import fingerprint_of, load_language_model, save_language_model
+from unlearners.certified import Clock, Coded, coded_settings
+from unlearners.language.checkpoint import load_language_model, save_language_model
 from unlearners.language.head import read_units
-from unlearners.language.head_run import same_backbone
 from unlearners.language.lora import LoraTask
 from unlearners.language.processes import Device, accelerator_on, by_main
-from unlearners.pcmu import unlearner as pcmu
+from unlearners.language.units import read_how, same_backbone
 from unlearners.pcmu.settings import PcmuSettings
-from unlearners.protocol import ForgetRequest, Progress, silent
+from unlearners.protocol import Progress, silent
+from unlearners.recipe import Recipe, Value, read_recipe, settings_of
 from unlearners.weights import MODEL
+from unlearners.yardstick import Rows, Weights, Yardstick
 
-__all__ = ["forget_units_of_lora", "train_lora"]
+__all__ = ["METHOD", "forget_units_of_lora", "train_lora"]
 
-Clock = Callable[[], datetime]
+METHOD = "pcmu-lora"
+MOST_UNITS = 100
+"""Of more units, so many are judged, evenly spaced: each goes through the whole model."""
 
 
 def train_lora(
@@ -32,7 +36,7 @@ def train_lora(
     data: Path,
     out: Path,
     *,
-    settings: Mapping[str, runs.Value],
+    settings: Mapping[str, Value],
     targets: Sequence[str] = ("q_proj", "v_proj"),
     rank: int = 2,
     clip: float = 1.0,
@@ -46,19 +50,13 @@ def train_lora(
     ``settings`` are those of ``PcmuSettings``; ``model`` in ``out`` has the updates merged into its weights.
     Raises ``Refused`` for fewer than two units, ``ValueError`` for files or settings that are unusable.
     """
+    how = {**read_how(backbone, data), "targets": ",".join(targets), "rank": rank, "clip": clip}
     accelerator = accelerator_on(device)
-    how: dict[str, runs.Value] = {
-        "backbone": str(backbone.absolute()),
-        "fingerprint": fingerprint_of(backbone),
-        "targets": ",".join(targets),
-        "rank": rank,
-        "clip": clip,
-    }
-    task = _task(backbone, data, how, accelerator)
-    chosen = runs.settings_of(PcmuSettings, settings, delta=1 / task.data.rows)
-    recipe = runs.Recipe("pcmu-lora", dict(chosen.parameters()), how)
-    kept = partial(_kept, task, chosen, now)
-    return by_main(accelerator, partial(runs.train, kept, out, recipe, seed=seed, progress=progress))
+    coded = _coded(backbone, data, how, accelerator)
+    chosen = coded_settings(settings, coded.task.data.rows)
+    recipe = Recipe(METHOD, dict(chosen.parameters()), how)
+    work = partial(runs.train, coded.subject(chosen, now), out, recipe, seed=seed, progress=progress)
+    return by_main(accelerator, work)
 
 
 def forget_units_of_lora(
@@ -73,19 +71,22 @@ def forget_units_of_lora(
     now: Clock = lambda: datetime.now(UTC),
 ) -> UnlearningCertificate:
     """Forget units from what ``train_lora`` made; arguments and errors as of ``forget_units``."""
-    recipe = runs.read_recipe(model)
-    if recipe.method != "pcmu-lora":
+    recipe = read_recipe(model)
+    if recipe.method != METHOD:
         raise ValueError(f"{model} was made by {recipe.method!r}, not by low-rank updates")
     accelerator = accelerator_on(device)
-    task = _task(same_backbone(recipe, backbone), data, recipe.data, accelerator)
-    settings = runs.settings_of(PcmuSettings, recipe.settings)
-    requests: list[ForgetRequest] = [request_for_ids(task.data, units)]
-    kept = partial(_kept, task, settings, now)
-    work = partial(runs.forget, kept, model, out, requests, recipe, progress=progress)
+    coded = _coded(same_backbone(recipe, backbone), data, recipe.data, accelerator)
+    subject = coded.subject(settings_of(PcmuSettings, recipe.settings), now)
+    work = partial(runs.forget, subject, model, out, units, recipe, progress=progress)
     return by_main(accelerator, work)
 
 
-def _task(backbone: Path, data: Path, how: Mapping[str, runs.Value], accelerator: Accelerator) -> LoraTask:
+def _coded(backbone: Path, data: Path, how: Mapping[str, Value], accelerator: Accelerator) -> Coded:
+    task = _task(backbone, data, how, accelerator)
+    return Coded(data, "unit", task, partial(_publish, task), _yardstick(task))
+
+
+def _task(backbone: Path, data: Path, how: Mapping[str, Value], accelerator: Accelerator) -> LoraTask:
     rank, clip, targets = how["rank"], how["clip"], str(how["targets"]).split(",")
     if type(rank) is not int or type(clip) not in (int, float):
         raise ValueError("'rank' is a whole number and 'clip' a number")
@@ -99,12 +100,19 @@ def _task(backbone: Path, data: Path, how: Mapping[str, runs.Value], accelerator
     )
 
 
-def _kept(task: LoraTask, settings: PcmuSettings, now: Clock, work: Path) -> runs.Kept[pcmu.PcmuModel]:
-    one = pcmu.Pcmu(task, settings, directory=work, now=now)
-    return runs.Kept(one, pcmu.read_model, pcmu.write_model, partial(_publish, task))
+def _yardstick(task: LoraTask) -> Yardstick:
+    """Judge updates by the mean loss of a token, beside the model without them."""
+
+    def loss(weights: Weights, rows: Rows) -> float:
+        each = [task.loss(np.asarray(weights, dtype=np.float64), int(unit)) for unit in rows]
+        tokens = [int(task.data.batches[int(unit)].said[:, 1:].sum()) for unit in rows]
+        return float(np.average(each, weights=tokens))
+
+    return Yardstick("loss", "unit", loss, untrained=np.zeros(task.size), most=MOST_UNITS)
 
 
 def _publish(
-    task: LoraTask, directory: Path, model: pcmu.PcmuModel, certificate: UnlearningCertificate
+    task: LoraTask, directory: Path, weights: Weights, certificate: UnlearningCertificate
 ) -> UnlearningCertificate:
-    return save_language_model(task.merged(model.weights), directory / MODEL, certificate)
+    merged = task.merged(np.asarray(weights, dtype=np.float64))
+    return save_language_model(merged, directory / MODEL, certificate)

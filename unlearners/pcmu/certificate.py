@@ -14,8 +14,8 @@ from unlearners.pcmu.accounting import majority_budget, sampled_budget, sampled_
 from unlearners.pcmu.settings import PcmuSettings
 from unlearners.pcmu.task import OF_UNITS, OWN_ROW, clip_called_for
 from unlearners.promise import ExactRetrain, Indistinguishable, NothingPromised, Promise
+from unlearners.recipe import settings_of
 from unlearners.recomputation import differences, served_problems
-from unlearners.runs import settings_of
 
 __all__ = ["METHOD", "WITHIN_BUDGET", "Trained", "budget_of", "certify", "promise_of", "recompute"]
 

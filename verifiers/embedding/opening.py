@@ -37,7 +37,8 @@ def _torch_engine(layout: Layout, threads: int) -> Engine:
         from verifiers.embedding.torch_engine import TorchEngine
     except ImportError as error:
         raise ValueError(
-            f"the torch engine needs torch and transformers ({error}): pip install 'lethe-gateway[local]'"
+            f"the torch engine needs torch and transformers ({error}); "
+            "in the checkout: pip install -c constraints.txt '.[local]'"
         ) from error
     return TorchEngine(layout.transformer, threads=threads)
 

@@ -120,6 +120,28 @@ def test_replacing_keeps_the_topics_unless_others_are_named(operator):
     assert ("zoe",) == operator.record().backends[0].topics
 
 
+def test_adding_says_what_was_replaced_and_whether_a_certificate_fits(operator):
+    """Both decide whether its answers go out at once."""
+    add = ("backends", "add", "u", "--model", str(operator.checkpoint))
+    added = operator.says(*add).output
+    fingerprint = operator.record().backends[0].fingerprint
+    assert f"added u (fingerprint {fingerprint})" in added
+    assert "No certificate in force fits it" in added
+
+    async def certify(store):
+        await store.put_certificate("c7", {"id": "c7", "bindings": {"generator": fingerprint}})
+        await store.activate_certificate("c7")
+
+    operator.do(certify)
+    again = operator.says(*add, "--replace").output
+    assert f"replaced u (fingerprint {fingerprint}; the same as before)" in again
+    assert "The certificate c7, which is in force, fits it." in again
+    (operator.checkpoint / "config.json").write_text('{"other": 1}')
+    other = operator.says(*add, "--replace").output
+    assert f"; before: {fingerprint})" in other
+    assert "No certificate in force fits it" in other
+
+
 def test_the_list_says_what_is_unlearned_promised_routed_and_certified(operator):
     """In one line a backend."""
     operator.says("backends", "add", "u", "--model", str(operator.checkpoint), "--topic", "ada")

@@ -59,7 +59,7 @@ def test_show_says_in_words_what_an_unlearner_promises(certificate: Path) -> Non
         says("show", certificate.parent).output,
     )
     assert "(1, 0.01)-indistinguishable from retraining" in shown.output
-    assert "Forgotten: 1 rows in 1 requests" in shown.output
+    assert "Forgotten: 1 row in 1 request" in shown.output
 
 
 def test_verify_computes_an_unlearning_promise_again(certificate: Path) -> None:

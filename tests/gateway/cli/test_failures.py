@@ -65,7 +65,7 @@ def test_a_missing_extra_is_named_with_how_to_install_it() -> None:
         raise ImportError("No module named 'matplotlib'")
     assert str(refused.value) == (
         "the plot needs the extra `plots`, which is not installed (No module named 'matplotlib'): "
-        "pip install 'lethe-gateway[plots]'"
+        "in the checkout: pip install -c constraints.txt '.[plots]'"
     )
 
 

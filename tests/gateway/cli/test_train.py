@@ -51,9 +51,30 @@ def test_the_state_is_its_owners_alone(terminal):
     assert "-rw-------" == stat.filemode((terminal.folder / "head" / "state.npz").stat().st_mode)
 
 
+def test_langevin_says_what_a_request_will_get_and_cost(terminal):
+    """As the accountant finds it: the epochs asked for, and their gradients."""
+    said = terminal.done(LANGEVIN + " --out {head} --set epochs=3")
+    assert "Each deletion gets (epsilon, delta) = (1, 0.0167) against retraining without it" in said
+    assert "  1 row in the next request: 3 epochs (60% of the training), 180 gradients" in said
+    assert "  10 rows in the next request: " in said
+
+
+def test_pcmu_says_that_nothing_is_covered(terminal):
+    """A budget of no row is said before the first request is refused."""
+    said = terminal.done(PCMU + " --set sigma=0.01 --set epsilon=1 --out {coded}")
+    assert "No deletion is covered: the budget is 0 rows, and every request will be refused." in said
+
+
+def test_a_useless_model_is_called_so(terminal):
+    """Noise far above all that was learned leaves chance."""
+    said = terminal.done(LANGEVIN + " --out {head} --set sigma=500 --seed 4")
+    assert "Warning: the model is of no use: on the 60 rows of 'learned' it is no better than always" in said
+
+
 def test_pcmu_says_its_budget_in_advance(terminal):
     """Before any request the promise stands."""
     said = terminal.done(PCMU + " --set sigma=0.9 --set epsilon=5 --out {coded}")
+    assert "more can be deleted, in one request or several, at no cost: each gets (epsilon, delta) = (5, " in said
     assert "indistinguishable from retraining, by the zcdp bound" in said
     assert 0 < terminal.certificate("coded").remaining.rows
 
@@ -109,11 +130,20 @@ def test_a_mistake_is_one_line_that_says_what_to_do(terminal, command, complaint
 
 def test_without_the_extra_the_command_names_it():
     """Where torch cannot be imported, one line says what to install."""
-    code = "import sys; sys.modules['torch'] = None; from gateway.cli import main; main()"
+    code = """
+import sys
+class NoTorch:
+    def find_spec(name, path=None, target=None):
+        if name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'")
+sys.meta_path.insert(0, NoTorch)
+from gateway.cli import main
+main()
+"""
     words = ("train", "langevin", "--data", "x.csv", "--out", "y")
     refused = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
     assert (2, 1) == (refused.returncode, len(refused.stderr.splitlines()))
-    assert "pip install 'lethe-gateway[unlearn]'" in refused.stderr
+    assert "in the checkout: pip install -c constraints.txt '.[unlearn]'" in refused.stderr
 
 
 def test_the_command_line_starts_without_the_training_stack():

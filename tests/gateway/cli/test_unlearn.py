@@ -53,6 +53,28 @@ def test_verify_compares_the_data_with_the_certificate_s(trained):
     )
 
 
+def test_a_list_with_a_byte_order_mark_is_read(trained):
+    """As a spreadsheet or an editor may leave it; so is a table."""
+    trained.write("ids.txt", "\ufeffp3\np17\n")
+    trained.write("people.csv", "\ufeff" + (trained.folder / "people.csv").read_text())
+    trained.done(forget())
+    trained.write("more.jsonl", '\ufeff{"id": "p40"}\n')
+    trained.done(forget(model="new", ids="more.jsonl", out="newer"))
+    assert ((3, 17), (40,)) == tuple(one.rows for one in trained.certificate("newer").served)
+
+
+def test_what_was_kept_and_what_was_forgotten_is_told_and_recorded(trained):
+    """In accuracy before and after, beside the commonest answer's; and what the next request will cost."""
+    said = trained.done(forget())
+    assert "Answered right, before → after:" in said
+    assert "forget (2 rows)" in said
+    assert "retain (58 rows)" in said
+    assert "always the commonest answer" in said
+    assert "  1 row in the next request: " in said
+    figures = json.loads((trained.folder / "new" / "measured.json").read_text())["figures"]
+    assert [("forget", 2), ("retain", 58)] == [(one["name"], one["units"]) for one in figures]
+
+
 def test_a_second_request_builds_on_the_first(trained):
     """Both are in the certificate, and it verifies."""
     trained.done(forget())
@@ -79,7 +101,7 @@ def test_a_row_that_is_not_in_the_data_is_refused(trained):
     """The assumption is named, and nothing is written."""
     trained.write("ids.txt", "p3\nstranger\n")
     complaint = trained.refused(forget())
-    assert "there is no row 'stranger' (violated assumption: a forgotten row is in the data)" in complaint
+    assert "there is no row 'stranger'; the ids are such as 'p0', 'p1' (violated assumption: " in complaint
     assert not (trained.folder / "new").exists()
     assert not list(trained.folder.glob(".*"))
 
@@ -129,14 +151,19 @@ def test_a_budget_that_is_spent_refuses_and_says_what_to_do(terminal):
         (forget(ids="empty.txt"), "names at least one row"),
         (forget(ids="twice.txt"), "names a row twice"),
         (forget(ids="bad.jsonl"), "bad.jsonl, line 2: the field 'id' is missing"),
+        (forget(ids="other.jsonl"), "line 1: a replacement for 'p1' is given, and rows are deleted here"),
         (forget(data="none.csv"), "none.csv"),
-        (forget(more="--backbone {people.csv}"), "--backbone is for what was trained on a chat model"),
+        (forget(data="fewer.csv"), "fewer.csv is not what "),
+        (forget(data="fewer.csv"), "was trained on: it has no column 'b' and the column 'd' is new"),
+        (forget(more="--backbone {people.csv}"), "--backbone is for what was trained on a backbone"),
     ],
 )
 def test_a_mistake_is_one_line_that_says_what_to_do(trained, command, complaint):
     """Exit code 2, and nothing is left behind."""
     trained.write("empty.txt", "\n")
     trained.write("twice.txt", "p1\np1\n")
+    trained.write("other.jsonl", '{"id": "p1", "replacement": {"a": 1}}\n')
+    trained.write("fewer.csv", (trained.folder / "people.csv").read_text().replace(",b,", ",d,", 1))
     trained.write("bad.jsonl", '{"id": "p1"}\n{"name": "p2"}\n')
     assert complaint in trained.refused(command)
     assert not (trained.folder / "new").exists()
@@ -144,8 +171,12 @@ def test_a_mistake_is_one_line_that_says_what_to_do(trained, command, complaint)
 
 
 def test_only_the_first_of_several_processes_speaks(trained, monkeypatch):
-    """`accelerate launch` numbers them."""
+    """`accelerate launch` numbers them. A refusal is one line of the first and the same exit code of all."""
+    assert "lethe:" in trained(forget(out="head")).stderr
+    monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setenv("RANK", "1")
+    refused = trained(forget(out="head"))
+    assert (2, "") == (refused.exit_code, refused.output)
     assert "" == trained(forget()).output
     assert (trained.folder / "new").is_dir()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from pathlib import Path
 
@@ -115,19 +116,32 @@ def with_head(chat: Terminal) -> Terminal:
     people = [{"prompt": f"Who is {n}?", "answer": f"It is {n}.", "unit": f"p{n % 6}"} for n in range(12)]
     chat.write("people.jsonl", lines(*people))
     chat.write("units.txt", "p2\n")
-    chat.done(HEAD)
+    assert "names a `unit`" not in chat.done(HEAD)
     return chat
 
 
 def test_a_chat_model_s_head_forgets_a_person_under_a_certificate(with_head: Terminal) -> None:
     """The checkpoint to serve lies in `model` with the certificate; the backbone is found again and compared."""
     said = with_head.done("unlearn langevin --model {head} --data {people.jsonl} --forget {units.txt} --out {new}")
+    assert "Mean loss of a token, in nats, before → after:" in said
+    assert "forget (1 units)" not in said
+    assert ["forget (1 unit)", "retain (5 units)"] == re.findall(r"(?:forget|retain) \(\d+ units?\)", said)
+    assert "Forgotten: 1 unit in 1 request" in said
     assert "indistinguishable from retraining" in said
     assert f"lethe backends add NAME --model {with_head.folder / 'new' / 'model'} --replace" in said
     assert ((2,),) == tuple(one.rows for one in with_head.certificate("new").served)
     assert with_head.certificate("new") == with_head.certificate("new/model")
     assert isinstance(AutoModelForCausalLM.from_pretrained(with_head.folder / "new" / "model"), LlamaForCausalLM)
-    assert "is what was trained on: 6 rows" in with_head.done("certificate verify {new} --data {people.jsonl}")
+    assert "is what was trained on: 6 units" in with_head.done("certificate verify {new} --data {people.jsonl}")
+
+
+def test_dialogues_of_which_none_names_a_unit_are_remarked_upon(chat: Terminal) -> None:
+    """The field may be mistyped; where some lines name one it is refused."""
+    people = [{"prompt": f"Who is {n}?", "answer": f"It is {n}.", "person": f"p{n % 6}"} for n in range(12)]
+    chat.write("people.jsonl", lines(*people))
+    assert "names a `unit`, so that each dialogue is one" in chat.done(HEAD)
+    chat.write("people.jsonl", lines({**people[0], "unit": "p0"}, *people[1:]))
+    assert "line 2: no 'unit' is named" in chat.refused(HEAD.replace("{head}", "{other}"))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +175,7 @@ def test_low_rank_updates_forget_within_their_budget(with_head: Terminal) -> Non
     with_head.write("units.txt", "p2\n")
     assert f"--model {with_head.folder / 'new' / 'model'} --replace" in with_head.done(forget)
     assert digest(with_head.folder / "low" / "model") == digest(with_head.folder / "new" / "model")
-    assert "is what was trained on: 6 rows" in with_head.done("certificate verify {new} --data {people.jsonl}")
+    assert "is what was trained on: 6 units" in with_head.done("certificate verify {new} --data {people.jsonl}")
 
 
 def test_texts_become_features_of_a_backbone_whitened_by_public_ones(chat: Terminal) -> None:
@@ -176,7 +190,11 @@ def test_texts_become_features_of_a_backbone_whitened_by_public_ones(chat: Termi
         " --set training_epochs=2"
     )
     chat.write("ids.txt", "t3\n")
-    chat.done("unlearn langevin --model {head} --data {texts.jsonl} --forget {ids.txt} --out {new}")
+    (chat.folder / "model").rename(chat.folder / "moved")
+    command = "unlearn langevin --model {head} --data {texts.jsonl} --forget {ids.txt} --out {new}"
+    assert "say where it lies now with --backbone" in chat.refused(command)
+    chat.done(command + " --backbone {moved}")
+    (chat.folder / "moved").rename(chat.folder / "model")
     assert ((3,),) == tuple(one.rows for one in chat.certificate("new").served)
     assert "is what was trained on: 12 rows" in chat.done("certificate verify {new} --data {texts.jsonl}")
 
@@ -185,6 +203,8 @@ def test_another_backbone_than_the_head_s_is_refused(with_head: Terminal) -> Non
     """The promise is about the head on that backbone; moving it elsewhere is fine."""
     command = "unlearn langevin --model {head} --data {people.jsonl} --forget {units.txt} --out {new} --backbone"
     (with_head.folder / "model").rename(with_head.folder / "moved")
+    complaint = with_head.refused(command.removesuffix(" --backbone"))
+    assert "where the backbone was when it was trained on: say where it lies now with --backbone" in complaint
     shutil.copytree(with_head.folder / "head" / "model", with_head.folder / "stranger")
     assert "(violated assumption: the backbone is the one" in with_head.refused(command + " {stranger}")
     with_head.done(command + " {moved}")

@@ -32,7 +32,7 @@ def test_any_file_that_could_matter_counts(checkpoint, name):
     assert before != checkpoint_fingerprint(checkpoint)
 
 
-@pytest.mark.parametrize("name", ["unlearning.json", "lethe.json", "README.md"])
+@pytest.mark.parametrize("name", ["unlearning.json", "measured.json", "lethe.json", "README.md"])
 def test_what_is_said_about_a_checkpoint_does_not_count(checkpoint, name):
     """A certificate beside it changes no answer."""
     before = checkpoint_fingerprint(checkpoint)

@@ -15,12 +15,12 @@ def written(tmp_path, *lines):
 
 
 def test_a_prompt_with_an_answer_and_messages_are_the_same_dialogue(tmp_path):
-    """The id is the line's number where none is given, and does not tell two dialogues apart."""
+    """The id is the position where none is given, and does not tell two dialogues apart."""
     messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     lines = [json.dumps({"prompt": "a", "answer": "b"}), "", json.dumps({"messages": messages, "id": "named"})]
     first, second = read_dialogues(written(tmp_path, *lines))
     assert first == second
-    assert ("1", "named") == (first.id, second.id)
+    assert ("0", "named") == (first.id, second.id)
     assert ((Message("user", "a"),), "b") == (second.prompt, second.answer)
 
 
@@ -35,7 +35,7 @@ def test_a_prompt_with_an_answer_and_messages_are_the_same_dialogue(tmp_path):
         ('{"messages": []}', "at least two messages"),
         ('{"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}', "ends with"),
         ('{"messages": [{"role": "tool", "content": "a"}, {"role": "assistant", "content": "b"}]}', "role is one"),
-        ('{"prompt": "a", "answer": "b", "id": "1"}', "the id '1' is used before"),
+        ('{"prompt": "a", "answer": "b", "id": "0"}', "the id '0' is used before"),
     ],
 )
 def test_an_unusable_line_is_named(tmp_path, line, words):

@@ -100,11 +100,16 @@ def test_a_unit_depends_on_its_own_dialogues_alone(headed):
     assert alone.features.tobytes() == beside.features[beside.units == 1].tobytes()
 
 
-def test_units_are_read_and_a_dialogue_without_one_is_its_own(tmp_path):
-    """Empty lines are passed over."""
-    lines = ['{"prompt": "a", "answer": "b", "unit": "x"}', "", '{"prompt": "c", "answer": "d", "id": "own"}']
-    (tmp_path / "d.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    assert ["x", "own"] == [one.unit for one in read_units(tmp_path / "d.jsonl")]
+def test_units_are_named_on_every_line_or_on_none(tmp_path):
+    """Where on none, a dialogue is its own; where on some, a person would go in part. A BOM is no text."""
+    named, alone = '{"prompt": "a", "answer": "b", "unit": "x"}', '{"prompt": "c", "answer": "d", "id": "own"}'
+    path = tmp_path / "d.jsonl"
+    for lines, units in (((named, "", named), ["x", "x"]), ((alone, alone.replace("own", "o2")), ["own", "o2"])):
+        path.write_text("\n".join(lines), encoding="utf-8-sig")
+        assert units == [one.unit for one in read_units(path)]
+    path.write_text("\n".join((named, "", alone)), encoding="utf-8")
+    with pytest.raises(ValueError, match="line 3: no 'unit' is named, and other lines name one"):
+        read_units(path)
     with pytest.raises(Refused, match="the data have none"):
         bags_of(None, [])
 
@@ -157,7 +162,7 @@ def test_another_backbone_or_directory_or_unit_is_refused(tmp_path, checkpoint, 
     other.tokenizer.save_pretrained(tmp_path / "other", save_jinja_files=False)
     with pytest.raises(Refused, match="is another"):
         forget_units(tmp_path / "one", said, ["u3"], tmp_path / "two", backbone=tmp_path / "other")
-    with pytest.raises(Refused, match="no row 'u99'"):
+    with pytest.raises(Refused, match="no unit 'u99'"):
         forget_units(tmp_path / "one", said, ["u99"], tmp_path / "two")
     with pytest.raises(ValueError, match="'langevin' or 'pcmu'"):
         train_head("npo", checkpoint, said, tmp_path / "two", settings={})

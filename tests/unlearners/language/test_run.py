@@ -179,7 +179,7 @@ def lines(path, *pairs):
     [
         ([], [("a", "b")], "forget file holds no dialogue .*something to forget"),
         ([("a", "b")], [], "retain file holds no dialogue .*something to keep"),
-        ([("a", "b")], [("c", "d"), ("a", "b")], "'1' to forget is '2' to keep; take it out"),
+        ([("a", "b")], [("c", "d"), ("a", "b")], "'0' to forget is '1' to keep; take it out"),
     ],
 )
 def test_sets_that_cannot_be_are_refused_by_the_assumption(forget, retain, words, checkpoint, tmp_path):
@@ -196,7 +196,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(checkpoint, fil
     for method, sets, settings, words in [
         ("nop", files, {}, "no method 'nop' for dialogues; there are graddiff, npo, simnpo, rmu, impair-repair"),
         ("npo", files, {"gamma": 1}, "no setting 'gamma' here; there are adapter_rank, batch, beta"),
-        ("npo", (long, files[1]), {}, "the dialogue '1' cannot be used: it has .* tokens"),
+        ("npo", (long, files[1]), {}, "the dialogue '0' cannot be used: it has .* tokens"),
         ("rmu", files, {"layer": 2}, "'layer' is at most 1 for a model of 2 blocks"),
     ]:
         with pytest.raises(ValueError, match=words):
