@@ -59,7 +59,8 @@ class Coded:
 class Head:
     """A linear head on ``data``, which starts at ``centre`` (None: at zeros); ``task`` makes it one for PCMU.
 
-    ``defaults`` stand in for settings of Langevin that are left out; ``put`` is where it descends. The rest is as for ``Coded``.
+    ``defaults`` stand in for settings of Langevin that are left out; ``put`` is where it descends. The rest is as
+    for ``Coded``.
     """
 
     source: Path
