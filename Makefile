@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-vllm test-compat test-deploy test-image sbom audit check guarantees bench docs clean
+.PHONY: demo test test-vllm test-compat test-cluster test-deploy test-image sbom audit check guarantees bench docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/lethe demo $(ARGS)
@@ -67,6 +67,11 @@ TARGET ?= gateway
 
 test-image: $(DEPLOY_VENV)/.deploy
 	unshare --mount $(DEPLOY_VENV)/bin/python deploy/docker/rehearse.py --target $(TARGET)
+
+# Three replicas behind nginx before one PostgreSQL, which Debian packages; what happened is written as a table.
+test-cluster: $(VENV)/.dev
+	LETHE_TEST_CLUSTER=$(abspath $(VENV)/cluster.md) $(BIN)/pytest tests/cluster -rs $(ARGS)
+	cat $(VENV)/cluster.md
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
