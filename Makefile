@@ -85,6 +85,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/batching.py
 	$(BIN)/python benchmarks/screen.py
 	$(BIN)/python benchmarks/drift.py
+	$(BIN)/python benchmarks/budget.py
 
 docs: $(VENV)/.demo
 	$(BIN)/lethe settings --format markdown > docs/settings.md

@@ -31,17 +31,20 @@ from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic
 
 
-async def certified(
-    folder: Path, topics: int, per_family: int, level: float
+async def recorded(
+    folder: Path, topics: int, per_family: int, level: float, **verifying: object
 ) -> tuple[Certificate, Sequence[Trajectory]]:
-    """Write the probes, calibrate for every family, and return the certificate and all trajectories."""
+    """Write the probes, calibrate for every family, and return the certificate and all trajectories.
+
+    ``verifying`` are settings of the verifiers.
+    """
     world = invent_world(0)
     people = world.people[:topics]
     written = write_probes([topic_of(p, world, with_facts=True) for p in people], per_family=per_family)
     (folder / "probes.jsonl").write_text("".join(map(prompt_line, written.probes)), encoding="utf-8")
     model = ensure_model(cache_dir(os.environ), 0)
     settings = given_settings(
-        database=str(folder / "gateway.db"), model_dir=model.path, model_name="demo", rounds=5
+        database=str(folder / "gateway.db"), model_dir=model.path, model_name="demo", rounds=5, **verifying
     )
     async with open_gateway(settings) as gateway:
         for person in people:
@@ -83,7 +86,7 @@ def main() -> None:
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         certificate, trajectories = asyncio.run(
-            certified(Path(folder), wanted.topics, wanted.per_family, wanted.level)
+            recorded(Path(folder), wanted.topics, wanted.per_family, wanted.level)
         )
     print(in_one_sentence(certificate))
     print("| family | probes | units | first answer leaks | answered | leaks released | generations |")

@@ -7,6 +7,7 @@ FILE has one JSON object a line: ``target``, ``kind`` (forget or neighbor), ``le
 adversarial), ``type`` (the attack), ``query``, ``answer``. Topics are formed in four ways:
 
 - names: the person's name as the file spells it
+- called: that, and the other names in ``people.json``
 - given: that, the other names and the works in ``people.json``, which was written from general knowledge; a work
   is the fact "NAME is known for "WORK"."
 - told: the name, and as facts the file's own probes of another level with their answers filled in (level 2
@@ -17,11 +18,17 @@ A probe *mentions* a person where, by a rule of its own that shares no code with
 of the other names or a work (of one word: in quotes), or the surname where no other name stands before it. A flag
 is wrong where the probe does not mention that person. That rule and "given" use one list: a work that it lacks
 counts as not mentioned, and shows in the rows "all" and "only describes". Intervals are Clopper-Pearson, 95 %.
+
+The last table leaves the screen aside and judges the reference answer to each probe, as the cheap verifiers see it
+where every topic has names, works and, as facts, all its level 1 and 2 probes with their answers: which right
+answers about the person are held back, and which right answers to neighbours, when only what scores below a
+threshold goes out.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import base64
 import codecs
 import json
@@ -30,7 +37,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,10 +48,16 @@ from verifier_cost import PROSE, TO_CYRILLIC, made_up_topics
 from evaluation.oracle import ForbiddenStrings
 from evaluation.rates import Rate
 from verifiers.attribution import Mentions
-from verifiers.protocol import Topic
+from verifiers.claims import Claims
+from verifiers.combine import Worst
+from verifiers.facts import Facts
+from verifiers.lexical import Lexical
+from verifiers.protocol import Exchange, Scored, Topic
+from verifiers.verbatim import Verbatim
 
 PEOPLE = Path(__file__).with_name("people.json")
-WAYS = ("names", "given", "told", "both")
+THRESHOLDS = (0.5, 0.7, 0.9)
+WAYS = ("names", "called", "given", "told", "both")
 ORDINARY_SURNAMES = frozenset({"cash", "cent", "cube", "white", "candy", "lee", "walker", "khan", "jr", "r"})
 LEET = str.maketrans("aeios", "43105")
 
@@ -100,6 +113,10 @@ class Person:
         quoted = any(re.search(rf"['\"\u2018\u201c]{work}[,.!?]?['\"\u2019\u201d]", query) for work in short)
         return quoted or self._has_surname(query)
 
+    def is_named(self, query: str) -> bool:
+        """Say whether a text has a name of this person."""
+        return ForbiddenStrings.of((self.name, *self.names)).leaks(query) or self._has_surname(query)
+
     def _has_surname(self, query: str) -> bool:
         surname = [word for word in self.name.split() if word != "Jr."][-1]
         for found in re.finditer(rf"(?<!\w){re.escape(surname)}(?!\w)", query):
@@ -124,7 +141,7 @@ def topics_of(way: str, people: dict[str, Person], probes: Sequence[Probe], leve
         if way in ("told", "both"):
             mine = (p for p in probes if p.forget and p.target == person.name and p.level == level)
             facts += dict.fromkeys(probe.statement for probe in mine)
-        aliases = person.names if way in ("given", "both") else ()
+        aliases = person.names if way in ("called", "given", "both") else ()
         topics.append(Topic(person.name, person.name, aliases, facts=tuple(facts)))
     return tuple(topics)
 
@@ -170,9 +187,13 @@ def recall_rows(way: str, people: dict[str, Person], probes: Sequence[Probe]) ->
     counts: dict[str, list[bool]] = defaultdict(list)
     for probe in probes:
         met = by_level[probe.level].topics_met(probe.query)
-        mentioned = people[probe.target].is_mentioned(probe.query)
+        mentioned, named = (
+            people[probe.target].is_mentioned(probe.query),
+            people[probe.target].is_named(probe.query),
+        )
         if probe.forget:
             counts[f"level {probe.level}, all"].append(probe.target in met)
+            counts[f"level {probe.level} that name a work alone"].append(mentioned and not named)
             if mentioned:
                 counts[f"level {probe.level}, mentions the person or a work"].append(probe.target in met)
             if probe.level == 3:
@@ -180,6 +201,8 @@ def recall_rows(way: str, people: dict[str, Person], probes: Sequence[Probe]) ->
                     probe.target in met
                 )
         else:
+            counts["neighbours that say the person's name"].append(named)
+            counts["neighbours that name a work alone"].append(mentioned and not named)
             counts["neighbours, flagged for their person"].append(probe.target in met)
             counts["neighbours, flagged though nothing of the person is mentioned"].append(
                 probe.target in met and not mentioned
@@ -199,6 +222,27 @@ def disguise_rows(people: dict[str, Person], probes: Sequence[Probe]) -> list[Ro
                 met = mentions.topics_met(probe.query.replace(probe.target, written))
                 counts[how].append(probe.target in met)
     return [("given", how, Rate.of(seen)) for how, seen in counts.items()]
+
+
+def everything(people: dict[str, Person], probes: Sequence[Probe]) -> list[Topic]:
+    """Form topics that say all there is to say."""
+    given = topics_of("given", people, probes, 1)
+    told = {topic.id: topic.facts for topic in topics_of("told", people, probes, 1)}
+    asked = {topic.id: topic.facts for topic in topics_of("told", people, probes, 2)}
+    return [replace(each, facts=(*each.facts, *told[each.id], *asked[each.id])) for each in given]
+
+
+async def decision_rows(people: dict[str, Person], probes: Sequence[Probe]) -> list[Row]:
+    """Count which reference answers the cheap verifiers hold back at a threshold, by level, and for neighbours."""
+    judge = Worst((Lexical(), Facts(), Verbatim(), Claims())).prepare(everything(people, probes))
+    counts: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    for probe in probes:
+        verdict = await judge(Exchange(probe.query, probe.answer))
+        leakage = verdict.leakage if isinstance(verdict, Scored) else 1.0
+        whose = f"level {probe.level}, right answer" if probe.forget else "neighbours, right answer"
+        for threshold in THRESHOLDS:
+            counts[f"held back at {threshold}", whose].append(leakage >= threshold)
+    return [(at, whose, Rate.of(counts[at, whose])) for at, whose in sorted(counts)]
 
 
 def timing(topics: int, aliases: int, facts: int, looks: int, seed: int) -> dict[str, float]:
@@ -250,9 +294,10 @@ def main() -> None:
         people = read_people(sorted({probe.target for probe in probes}))
         measured = {way: recall_rows(way, people, probes) for way in WAYS}
         measured["disguises"] = disguise_rows(people, probes)
+        measured["decisions"] = asyncio.run(decision_rows(people, probes))
         for title, rows in measured.items():
             show(title, rows)
-            figures[title] = {what: [rate.hits, rate.total] for _, what, rate in rows}
+            figures[title] = {f"{way}: {what}": [rate.hits, rate.total] for way, what, rate in rows}
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 

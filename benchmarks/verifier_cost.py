@@ -3,6 +3,9 @@
 Run ``python benchmarks/verifier_cost.py --topics 200 10000 --aliases 10 --facts 10``. Every topic has a protected
 text of 60 words. ``conversation`` costs only where there are earlier answers; ``learned`` is what its parts cost
 and a few sums (its weights are made up here); ``private`` has the same topics, hashed.
+``every answer`` and ``topic touched`` are what the default settings ask, together. ``cascade`` asks all of these,
+and in doubt ``semantic`` (with ``--embedding DIR``; it embeds every statement first, which takes a while) or,
+without a model, ``conversation``.
 """
 
 from __future__ import annotations
@@ -17,9 +20,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from verifiers.cascade import Cascade
 from verifiers.claims import Claims
 from verifiers.combine import Worst
 from verifiers.conversation import Conversation
+from verifiers.embedding.opening import open_embedder
 from verifiers.facts import Facts
 from verifiers.learned import Learned, LearnedModel
 from verifiers.lexical import Lexical
@@ -27,6 +32,7 @@ from verifiers.private.key import PrivateKey
 from verifiers.private.topic import hash_topic
 from verifiers.private.verifier import Private
 from verifiers.protocol import Exchange, Judge, Scored, Topic, Verifier
+from verifiers.semantic import Semantic
 from verifiers.verbatim import Verbatim
 
 ONSETS = ("b", "br", "d", "dr", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "st", "t", "th", "v", "w", "z")
@@ -102,8 +108,8 @@ def with_texts(source: random.Random, topics: Sequence[Topic]) -> list[Topic]:
     return [replace(topic, protected_texts=(" ".join(source.sample(words, 60)),)) for topic in topics]
 
 
-def verifiers_for(topics: Sequence[Topic]) -> list[Verifier]:
-    """Make every verifier that needs no model of its own."""
+def verifiers_for(topics: Sequence[Topic], reading: Verifier | None) -> dict[str, Verifier]:
+    """Make every verifier that needs no model, the one that reads with one, and what they make together."""
     parts: tuple[Verifier, ...] = (Lexical(), Facts(), Verbatim(), Claims())
     model = LearnedModel(
         names=tuple(part.name for part in parts),
@@ -117,7 +123,14 @@ def verifiers_for(topics: Sequence[Topic]) -> list[Verifier]:
     )
     key = PrivateKey(bytes(32))
     private = Private(key, [hash_topic(topic, key) for topic in topics])
-    return [*parts, Conversation(), private, Worst(parts), Learned(model, parts)]
+    alone = (*parts, Conversation(), private, *([] if reading is None else [reading]))
+    touched = (*parts, Conversation())
+    return {verifier.name: verifier for verifier in alone} | {
+        "every answer": Worst(parts[:3]),
+        "topic touched": Worst(touched),
+        "learned": Learned(model, parts),
+        "cascade": Cascade(parts if reading is None else touched, [reading or Conversation()], low=0.05, high=0.9),
+    }
 
 
 def cost(judge: Judge, exchange: Exchange, repeats: int) -> tuple[float, float]:
@@ -131,9 +144,9 @@ def cost(judge: Judge, exchange: Exchange, repeats: int) -> tuple[float, float]:
         for number in range(repeats):
             blanks = " " * number
             fresh = replace(exchange, prompt=exchange.prompt + blanks, answer=exchange.answer + blanks)
-            start = time.thread_time()
+            start = time.process_time()
             verdict = await judge(fresh)
-            times.append(time.thread_time() - start)
+            times.append(time.process_time() - start)
         assert isinstance(verdict, Scored)
         return times, verdict.leakage
 
@@ -141,13 +154,15 @@ def cost(judge: Judge, exchange: Exchange, repeats: int) -> tuple[float, float]:
     return statistics.median(times) * 1e6 / (len(exchange.answer) / 1000), leakage
 
 
-def report(topics: Sequence[Topic], size: int, repeats: int) -> dict[str, dict[str, float]]:
+def report(
+    topics: Sequence[Topic], size: int, repeats: int, reading: Verifier | None
+) -> dict[str, dict[str, float]]:
     """Measure every verifier on every kind of exchange, and print a table."""
     judges: dict[str, Judge] = {}
-    for verifier in verifiers_for(topics):
-        start = time.thread_time()
-        judges[verifier.name] = verifier.prepare(topics)
-        print(f"prepared {verifier.name} in {1e3 * (time.thread_time() - start):.0f} ms")
+    for name, verifier in verifiers_for(topics, reading).items():
+        start = time.process_time()
+        judges[name] = verifier.prepare(topics)
+        print(f"prepared {name} in {1e3 * (time.process_time() - start):.0f} ms")
     figures: dict[str, dict[str, float]] = {}
     for kind, exchange in exchanges(topics, size).items():
         measured = {name: cost(judge, exchange, repeats) for name, judge in judges.items()}
@@ -168,14 +183,21 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1000, help="characters per answer")
     parser.add_argument("--repeats", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--embedding", type=Path, help="directory of an embedding model, for `semantic` as well")
+    parser.add_argument("--cache", type=Path, help="where its ONNX export goes, if the directory has none")
     parser.add_argument("--json", type=Path, metavar="OUT")
     arguments = parser.parse_args()
+    reading = (
+        None
+        if arguments.embedding is None
+        else Semantic(open_embedder(arguments.embedding, cache=arguments.cache))
+    )
     figures: dict[str, dict[str, dict[str, float]]] = {}
     for count in arguments.topics:
         made = made_up_topics(random.Random(arguments.seed), count, arguments.aliases, arguments.facts)
         print(f"{count} topics")
         topics = with_texts(random.Random(arguments.seed), made)
-        figures[str(count)] = report(topics, arguments.size, arguments.repeats)
+        figures[str(count)] = report(topics, arguments.size, arguments.repeats, reading)
     if arguments.json:
         arguments.json.write_text(json.dumps({"us_per_kb": figures}, indent=1) + "\n")
 

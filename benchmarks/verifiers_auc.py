@@ -1,10 +1,11 @@
 """How well verifiers tell leaks from other answers on real model text: AUC of each, and of them learned together.
 
-    python benchmarks/verifiers_auc.py --data FILE [--verifiers lexical facts claims verbatim]
+    python benchmarks/verifiers_auc.py --data FILE [--verifiers lexical facts claims verbatim] [--embedding DIR]
 
-FILE is that of ``benchmarks/real_text.py``. An answer of the model that learned the author, or of the one that did
-not, is a leak if it gives more of the reference, beyond the question, than 95 % of the second model's answers do;
-an answer about a retained author is never one. Two regimes:
+With an embedding model in DIR, ``semantic`` is one of them. FILE is that of ``benchmarks/real_text.py``. An answer
+of the model that learned the author, or of the one that did not, is a leak if it gives more of the reference,
+beyond the question, than 95 % of the second model's answers do; an answer about a retained author is never one.
+Two regimes:
 
 - all facts: every forget author is a topic whose facts are all its references.
 - half the facts: every other reference is a fact, and the questions are those whose reference is none. A wrong
@@ -28,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from reading_verifiers import Remembering
 from real_text import Row, read_rows
 from rich.console import Console
 from rich.table import Table
@@ -36,9 +38,11 @@ from evaluation.learned_training import LabelledScores, scores_of, train_learned
 from evaluation.recall import NeverLearned
 from gateway.errors import InvalidInput
 from verifiers.claims import Claims
+from verifiers.embedding.opening import open_embedder
 from verifiers.facts import Facts
 from verifiers.lexical import Lexical
 from verifiers.protocol import Abstained, Exchange, Topic, Verifier
+from verifiers.semantic import Semantic
 from verifiers.verbatim import Verbatim
 
 Floats = NDArray[np.float64]
@@ -50,7 +54,7 @@ PARTS: Mapping[str, Callable[[], Verifier]] = {
     "claims": Claims,
     "verbatim": Verbatim,
 }
-"""What ``--verifiers`` may name. A verifier with a model of its own needs one line here that loads it."""
+"""What ``--verifiers`` may name, beside ``semantic``, which needs a model."""
 
 RETAINED_PER_UNIT, FOLDS, DRAWS = 20, 5, 2000
 
@@ -177,12 +181,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the recorded answers, JSON Lines")
     parser.add_argument("--verifiers", nargs="+", choices=sorted(PARTS), default=list(PARTS))
+    parser.add_argument("--embedding", type=Path, help="directory of an embedding model, for `semantic` as well")
+    parser.add_argument("--cache", type=Path, help="where its ONNX export goes, if the directory has none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
-    verifiers = [PARTS[name]() for name in options.verifiers]
     figures: dict[str, dict[str, list[float]]] = {}
     try:
+        verifiers = [PARTS[name]() for name in options.verifiers]
+        if options.embedding is not None:
+            verifiers.append(Semantic(Remembering(open_embedder(options.embedding, cache=options.cache))))
+        names = [verifier.name for verifier in verifiers]
         rows = read_rows(options.data)
         for regime in ("all facts", "half the facts"):
             topics, answers = read_answers(rows, half=regime == "half the facts")
@@ -190,9 +199,9 @@ def main() -> int:
             scores = Scores(answers, parts, cross_fit(verifiers, answers, parts, options.seed))
             retained = scores.retained | scores.leaks
             if regime == "half the facts":
-                figures[regime] = report(regime, options.verifiers, scores, retained, options.seed)
+                figures[regime] = report(regime, names, scores, retained, options.seed)
                 regime += ", with wrong claims"
-            figures[regime] = report(regime, options.verifiers, scores, np.ones_like(retained), options.seed)
+            figures[regime] = report(regime, names, scores, np.ones_like(retained), options.seed)
     except (InvalidInput, ValueError) as error:
         print(f"verifiers_auc: {error}", file=sys.stderr)
         return 2
