@@ -24,6 +24,7 @@ from gateway.guard.policy import Panel
 from gateway.guard.private import sealed, why_sealed
 from gateway.guard.trajectory import LoopPlan
 from gateway.http.admin import admin_router
+from gateway.http.admin_lock import by_role, finding_admins
 from gateway.http.admin_verify import verify_router
 from gateway.http.answers import answers_router
 from gateway.http.audits import audits_router
@@ -174,6 +175,7 @@ def create_app(parts: Gateway, meters: Meters | None = None) -> FastAPI:
     settings = parts.settings
     app = FastAPI(title="Lethe", version=gateway.__version__, docs_url=None, redoc_url=None)
     client = [BEARER, Depends(client_check(parts.policies.client))]
+    guarded = by_role(finding_admins(parts.store, _secret(settings.admin_key)))
     admitted = [*client, Depends(admit)]
 
     async def ask(request: ChatRequest) -> Outcome:
@@ -208,7 +210,7 @@ def create_app(parts: Gateway, meters: Meters | None = None) -> FastAPI:
     app.include_router(
         admin_router(
             parts.store,
-            admin_key=_secret(settings.admin_key),
+            route_class=guarded,
             settings=settings,
             certificate_states=parts.certificate_states,
             problems=parts.upstream.problems,
@@ -218,11 +220,9 @@ def create_app(parts: Gateway, meters: Meters | None = None) -> FastAPI:
         responses=failures(ADMIN),
     )
     # It asks the default model's name of the upstream, so it can fail as that does.
+    app.include_router(verify_router(parts.verify, guarded), responses=failures({*ADMIN, *LISTING}))
     app.include_router(
-        verify_router(parts.verify, admin_key=_secret(settings.admin_key)), responses=failures({*ADMIN, *LISTING})
-    )
-    app.include_router(
-        audits_router(parts.label_audits, parts.drift.notes, admin_key=_secret(settings.admin_key)),
+        audits_router(parts.label_audits, parts.drift.notes, guarded),
         dependencies=[BEARER],
         responses=failures(ADMIN),
     )

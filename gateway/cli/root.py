@@ -9,6 +9,7 @@ import typer
 
 import gateway
 from gateway.cli import (
+    admins,
     audit,
     backends,
     certificate,
@@ -63,6 +64,7 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(certificate.app, name="certificate")
 app.add_typer(backends.app, name="backends")
 app.add_typer(keys.app, name="keys")
+app.add_typer(admins.app, name="admins")
 app.add_typer(audit.app, name="audit")
 app.add_typer(drift.app, name="drift")
 app.add_typer(verifiers.app, name="verifiers")

@@ -10,10 +10,10 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from gateway.http.admin_admins import admins_router
 from gateway.http.admin_backends import backends_router
 from gateway.http.admin_key_topics import key_topics_router
 from gateway.http.admin_keys import keys_router
-from gateway.http.admin_lock import locked
 from gateway.http.admin_verifiers import ModeBody, verifiers_router
 from gateway.http.health import Problems
 from gateway.settings import Settings
@@ -79,14 +79,13 @@ class Status(BaseModel):
 def admin_router(
     store: Store,
     *,
-    admin_key: str | None,
+    route_class: type[APIRoute],
     settings: Settings,
     certificate_states: CertificateStates = _unknown,
     problems: Problems = dict,
     revision: Revision = _no_revision,
 ) -> APIRouter:
-    """Serve the admin API. Without an ``admin_key`` it is closed to everybody."""
-    route_class = locked(admin_key)
+    """Serve the admin API by routes that ask who is there: see ``admin_lock.by_role``."""
     router = APIRouter()
     router.include_router(_status_router(store, route_class, certificate_states, problems, revision))
     router.include_router(_topics_router(store, route_class))
@@ -94,6 +93,7 @@ def admin_router(
     router.include_router(backends_router(store, route_class, problems))
     router.include_router(keys_router(store, route_class))
     router.include_router(key_topics_router(store, route_class))
+    router.include_router(admins_router(store, route_class))
     return router
 
 

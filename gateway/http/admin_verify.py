@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.guard.given import Judgement
-from gateway.http.admin_lock import locked
 
 __all__ = ["GivenExchange", "Judged", "VerifyGiven", "verify_router"]
 
@@ -72,9 +72,9 @@ VerifyGiven: TypeAlias = Callable[[GivenExchange], Awaitable[Judged]]
 """Judge it; raises ``LetheError``."""
 
 
-def verify_router(verify: VerifyGiven, *, admin_key: str | None) -> APIRouter:
-    """Serve it. Without an ``admin_key`` it is closed to everybody."""
-    router = APIRouter(prefix="/admin", tags=["admin"], route_class=locked(admin_key))
+def verify_router(verify: VerifyGiven, route_class: type[APIRoute]) -> APIRouter:
+    """Serve it by routes that ask who is there."""
+    router = APIRouter(prefix="/admin", tags=["admin"], route_class=route_class)
 
     @router.post("/verify")
     async def verify_exchange(body: GivenExchange) -> Verified:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.chain import BEFORE_ALL, Chained, canonical, chained
 from gateway.store.schema import (
+    admin_keys,
     audit,
     backends,
     certificates,
@@ -71,6 +72,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         ("fallback_text",),
         ("digest", "created_at"),
     ),
+    "admin": Kind(admin_keys, "name", ("role", "revoked_at"), (), ("digest", "created_at")),
     "key topic": Kind(key_topics, "id", ("key", "topic_id", "kind", "reason")),
 }
 

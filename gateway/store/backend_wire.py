@@ -19,10 +19,10 @@ from pydantic import (
 )
 
 from gateway.errors import InvalidInput
-from gateway.store.records import BackendRecord, Checkpoint, KeyLimits, Place, Server
+from gateway.store.records import AdminRole, BackendRecord, Checkpoint, KeyLimits, Place, Server
 from gateway.store.wire import explain
 
-__all__ = ["BackendBody", "KeyBody", "LimitsBody", "checked"]
+__all__ = ["AdminKeyBody", "BackendBody", "KeyBody", "LimitsBody", "checked"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -157,6 +157,13 @@ class KeyBody(LimitsBody):
     def limits(self) -> KeyLimits:
         """Its limits; what was left out is none."""
         return KeyLimits(**self.changes())
+
+
+class AdminKeyBody(_Body):
+    """An admin key to make: what it is called, and what it may."""
+
+    name: _Name
+    role: AdminRole
 
 
 def checked(**given: Any) -> BackendBody:

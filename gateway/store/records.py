@@ -13,6 +13,8 @@ from verifiers.protocol import Topic
 
 __all__ = [
     "NO_LIMITS",
+    "AdminKey",
+    "AdminRole",
     "BackendRecord",
     "Checkpoint",
     "ClientKey",
@@ -136,6 +138,25 @@ class KeyLimits:
 
 
 NO_LIMITS: Final = KeyLimits()
+
+
+AdminRole: TypeAlias = Literal["viewer", "operator", "admin"]
+"""Each may what those before it may: see the table in docs/keys.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdminKey:
+    """A key to the admin API as the store knows it. Raises ``ValueError`` for a role that is none."""
+
+    name: str
+    digest: str
+    role: AdminRole
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.role not in get_args(AdminRole):
+            raise ValueError(f"a role is one of {', '.join(get_args(AdminRole))}")
 
 
 KeyTopicKind: TypeAlias = Literal["extra", "exempt"]

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 __all__ = [
+    "admin_keys",
     "audit",
     "backends",
     "certificates",
@@ -122,6 +123,17 @@ client_keys = Table(
     Column("fallback_text", Text, nullable=True),
 )
 """Revoked keys stay: as long as there ever was one, a client must send one. A limit that is NULL is none."""
+
+admin_keys = Table(
+    "admin_keys",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("revoked_at", DateTime(timezone=True), nullable=True),
+)
+"""Whom the admin API obeys, beside LETHE_ADMIN_KEY."""
 
 key_topics = Table(
     "key_topics",

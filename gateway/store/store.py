@@ -12,13 +12,16 @@ from typing import Any, Self
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import InvalidInput, StoreError
-from gateway.store import audit_rows, backend_rows, key_rows, key_topic_rows, mode_rows, rows
+from gateway.store import admin_rows, audit_rows, backend_rows, key_rows, key_topic_rows, mode_rows, rows
+from gateway.store.acting import ACTING
 from gateway.store.addresses import database_at
 from gateway.store.chain import Chained
 from gateway.store.database import Database, Watch
 from gateway.store.migrate import upgrade
 from gateway.store.records import (
     NO_LIMITS,
+    AdminKey,
+    AdminRole,
     BackendRecord,
     Fallback,
     ForgetTopic,
@@ -286,6 +289,23 @@ class Store:
             await key_topic_rows.put_fallback(connection, name, fallback)
         return revision
 
+    async def admin_keys(self) -> tuple[AdminKey, ...]:
+        """Return all admin keys, revoked ones included, by name."""
+        async with self._reading() as connection:
+            return await admin_rows.read_admin_keys(connection)
+
+    async def add_admin_key(self, name: str, digest: str, role: AdminRole) -> int:
+        """Keep an admin key's digest. Raises ``Conflict`` for a name used before."""
+        async with self._writing("admins.add") as (connection, revision):
+            await admin_rows.insert_admin_key(connection, name, digest, role, self._clock())
+        return revision
+
+    async def revoke_admin_key(self, name: str) -> int:
+        """Refuse an admin key from the next request on. Raises ``NotFound``."""
+        async with self._writing("admins.revoke") as (connection, revision):
+            await admin_rows.revoke_admin_key(connection, name, self._clock())
+        return revision
+
     async def audit(self) -> tuple[int, tuple[Chained, ...]]:
         """Return the revision and the whole audit log of the same moment, unverified: see ``chain.checked``."""
         async with self._reading() as connection:
@@ -304,7 +324,7 @@ class Store:
             before = await audit_rows.state(connection)
             yield connection, revision
             after = await audit_rows.state(connection)
-            write = audit_rows.Write(self._who, what, self._clock(), revision)
+            write = audit_rows.Write(ACTING.get() or self._who, what, self._clock(), revision)
             await audit_rows.append(connection, write, before, after)
         self._watch.wrote()
 

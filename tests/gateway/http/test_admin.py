@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from gateway.http.admin import CertificateState, admin_router
+from gateway.http.admin_lock import by_role, finding_admins
 from gateway.http.middleware import BodyLimit, RequestId
 from gateway.http.problems import install_problem_handlers
 from gateway.settings import given_settings
@@ -34,7 +35,11 @@ ADA: dict[str, Any] = {
 def app_of(store: Store, admin_key: str | None = "admin-key", **more: Any) -> FastAPI:
     """Put the admin API alone behind an app."""
     app = FastAPI()
-    app.include_router(admin_router(store, admin_key=admin_key, settings=given_settings(), **more))
+    app.include_router(
+        admin_router(
+            store, route_class=by_role(finding_admins(store, admin_key)), settings=given_settings(), **more
+        )
+    )
     install_problem_handlers(app)
     app.add_middleware(BodyLimit, limit_bytes=10_000)
     app.add_middleware(RequestId)

@@ -39,6 +39,8 @@ WRITES = (
     ("keys.ordinary", lambda store: store.drop_key_topic("alice", "t1")),
     ("keys.fallback", lambda store: store.set_key_fallback("alice", Fallback("custom", "Ask the archive."))),
     ("keys.revoke", lambda store: store.revoke_key("alice")),
+    ("admins.add", lambda store: store.add_admin_key("ida", "her-digest", "operator")),
+    ("admins.revoke", lambda store: store.revoke_admin_key("ida")),
     ("backends.remove", lambda store: store.remove_backend("here")),
     ("topics.remove", lambda store: store.remove("t1")),
 )
@@ -160,7 +162,7 @@ async def test_the_database_itself_refuses_to_change_the_log(written, execute, s
         ("DELETE FROM audit WHERE number = 4", "row 4 is missing"),
         ("DELETE FROM audit WHERE number > 9", "row 9, the last"),
         ("DELETE FROM audit", "row 1 is missing"),
-        ("UPDATE topics SET name = 'x'; UPDATE policy SET revision = revision + 1", "the policy is at 19"),
+        ("UPDATE topics SET name = 'x'; UPDATE policy SET revision = revision + 1", "the policy is at 21"),
     ],
 )
 async def test_what_was_done_to_the_log_is_found(written, tamper, statement, words):
