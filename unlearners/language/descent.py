@@ -10,10 +10,12 @@ from typing import TypeAlias
 import torch
 from accelerate import Accelerator
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
 
 from unlearners.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from unlearners.fields import field
+from unlearners.language.sharding import parted_like, whole
 from unlearners.protocol import Progress, silent
 
 __all__ = ["Course", "Diverged", "Record", "Share", "StepLoss", "descend"]
@@ -87,8 +89,8 @@ def descend(
         _step(values, optimiser, course, step, accelerator)
         step, spent = step + 1, spent + share.gradients
         due = record is not None and (step % record.every == 0 or step == course.steps)
-        if record is not None and due and accelerator.is_main_process:
-            _keep(trained, optimiser, record, step, spent)
+        if record is not None and due:
+            _keep(trained, optimiser, record, step, spent, writing=accelerator.is_main_process)
         progress(course.phase, step, course.steps)
     return spent
 
@@ -100,8 +102,9 @@ def _step(
     moved = [value for value in values if value.grad is not None]
     if accelerator.num_processes > 1:
         for value in moved:
-            value.grad = accelerator.reduce(value.grad, reduction="sum")
-    norm = clip_grad_norm_(moved, course.clip or float("inf"))
+            if not isinstance(value, DTensor):  # those are added up already
+                value.grad = accelerator.reduce(value.grad, reduction="sum")
+    norm = whole(clip_grad_norm_(moved, course.clip or float("inf")))
     if not torch.isfinite(norm):
         raise Diverged(f"{course.phase} diverged at step {step + 1}; lower its rate, or weigh retaining more")
     for group in optimiser.param_groups:
@@ -111,11 +114,20 @@ def _step(
 
 
 def _keep(
-    trained: Mapping[str, Tensor], optimiser: torch.optim.Optimizer, record: Record, step: int, spent: int
+    trained: Mapping[str, Tensor],
+    optimiser: torch.optim.Optimizer,
+    record: Record,
+    step: int,
+    spent: int,
+    *,
+    writing: bool,
 ) -> None:
-    arrays = {f"value/{name}": value.detach().cpu().numpy() for name, value in trained.items()}
+    """Record the state; every process brings its parts of weights that are shared out, and one is ``writing``."""
+    arrays = {f"value/{name}": whole(value.detach()).cpu().numpy() for name, value in trained.items()}
     for place, state in optimiser.state_dict()["state"].items():
-        arrays |= {f"adam/{place}/{name}": value.cpu().numpy() for name, value in state.items()}
+        arrays |= {f"adam/{place}/{name}": whole(value).cpu().numpy() for name, value in state.items()}
+    if not writing:
+        return
     write_checkpoint(record.path, Checkpoint(arrays, {"key": record.key, "step": step, "spent": spent}))
 
 
@@ -128,14 +140,15 @@ def _restored(
     found = read_checkpoint(record.path)
     if field(found.record, "key", str) != record.key:
         return 0, 0
-    state: dict[int, dict[str, Tensor]] = {}
+    values, state = list(trained.values()), dict[int, dict[str, Tensor]]()
     with torch.no_grad():
         for name, array in found.arrays.items():
             kind, _, rest = name.partition("/")
             if kind == "value":
-                trained[rest].copy_(torch.from_numpy(array))
+                trained[rest].copy_(parted_like(torch.from_numpy(array), trained[rest]))
             else:
                 place, _, what = rest.partition("/")
-                state.setdefault(int(place), {})[what] = torch.from_numpy(array.copy())
+                part = parted_like(torch.from_numpy(array.copy()), values[int(place)])
+                state.setdefault(int(place), {})[what] = part
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
     return field(found.record, "step", int), field(found.record, "spent", int)

@@ -21,6 +21,7 @@ from unlearners.language.impair_repair import impairing, refused
 from unlearners.language.noise import learn_noise
 from unlearners.language.objectives import Composed, Models, Retaining, forgetting_for, steered_layer
 from unlearners.language.settings import FineTuning, NoiseSettings, RmuSettings
+from unlearners.language.sharding import inside, sharded, whole_state
 from unlearners.language.turns import Turns
 from unlearners.protocol import Progress
 
@@ -52,12 +53,16 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
-    """Where the work is recorded (None: nowhere) under which key, by which processes, and who is told."""
+    """Where the work is recorded (None: nowhere) under which key, by which processes, and who is told.
+
+    ``sharding`` shares the weights out between the processes, not only the batches.
+    """
 
     accelerator: Accelerator
     progress: Progress
     directory: Path | None = None
     key: str = ""
+    sharding: bool = False
 
     def record(self, phase: str, every: int) -> Record | None:
         """Return where a phase is recorded."""
@@ -98,15 +103,23 @@ def prepare(
 
 
 def forget_in_memory(prepared: Prepared, work: Work) -> Outcome:
-    """Forget. Dropout is off throughout. The model given is trained in place, and the outcome holds it."""
+    """Forget. Dropout is off throughout. The model given is trained in place, and the outcome holds it.
+
+    Weights that are shared out are trained in a copy, and put together in the model at the end.
+    """
     settings, model = prepared.settings, prepared.language.model
     base = copy.deepcopy(model).requires_grad_(False)
-    models = Models(with_adapters(model, settings.adapter_rank, seed_of(prepared.seed, "adapters")), base)
+    kept = with_adapters(model, settings.adapter_rank, seed_of(prepared.seed, "adapters"))
+    models = Models(kept, base)
+    if work.sharding:
+        models = Models(*(sharded(one, model, work.accelerator) for one in (copy.deepcopy(kept), base)))
     if isinstance(settings, NoiseSettings):
         spent = _impair_repair(prepared, settings, models, work)
     else:
         spent = _peer(prepared, models, work)
-    return Outcome(merged(models.trained, settings.adapter_rank), spent)
+    if work.sharding:
+        kept.load_state_dict(whole_state(models.trained))
+    return Outcome(merged(kept, settings.adapter_rank), spent)
 
 
 def seed_of(seed: int, what: str) -> int:
@@ -162,5 +175,5 @@ def _phase(
 ) -> int:
     course = Course(phase, steps, rate, settings.warm_up, settings.weight_decay, settings.clip)
     record = work.record(phase, settings.save_every)
-    trained = trainable(model, blocks)
+    trained = trainable(inside(model), blocks)
     return descend(trained, loss, course, work.accelerator, record=record, progress=work.progress)

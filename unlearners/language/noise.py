@@ -14,6 +14,7 @@ from unlearners.language.descent import Course, Record, Share, descend
 from unlearners.language.encoding import Batch
 from unlearners.language.objectives import mean_nll
 from unlearners.language.settings import NoiseSettings
+from unlearners.language.sharding import inside, whole, within
 from unlearners.language.turns import Turns
 from unlearners.protocol import Progress
 
@@ -34,12 +35,17 @@ class Noise:
 
 def logits_after(model: nn.Module, noise: Tensor, batch: Batch) -> Tensor:
     """Return the logits at the batch's own tokens when each row's noise stands before them."""
+    logits = within(model, lambda inner: _all_logits(inner, noise, batch))
+    return logits[:, noise.shape[1] :]
+
+
+def _all_logits(model: nn.Module, noise: Tensor, batch: Batch) -> Tensor:
     embedded = model.get_input_embeddings()(batch.ids)  # type: ignore[operator]
     tokens = noise.shape[1]
     mask = torch.cat([torch.ones(batch.rows, tokens, device=batch.ids.device), batch.real], dim=1).long()
     whole = torch.cat([noise.to(embedded), embedded], dim=1)
     logits: Tensor = model(inputs_embeds=whole, attention_mask=mask, use_cache=False).logits
-    return logits[:, tokens:]
+    return logits
 
 
 def learn_noise(
@@ -57,7 +63,7 @@ def learn_noise(
     as Ē + s·N(0, I), the rate is in units of s, and CE has no upper bound, hence the penalty. Each step takes
     a batch of the forget set, whose dialogues meet the rows of N in turns. CE is per token of the answer.
     """
-    embeddings = model.get_input_embeddings().weight.detach()  # type: ignore[operator]
+    embeddings = whole(inside(model).get_input_embeddings().weight.detach())  # type: ignore[operator]
     middle = embeddings.mean(dim=0)
     shape = (settings.noise_rows, settings.noise_tokens, embeddings.shape[1])
     drawn = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(middle)

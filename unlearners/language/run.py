@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -30,6 +31,7 @@ from unlearners.language.settings import (
     SimNpoSettings,
     overridden,
 )
+from unlearners.language.sharding import asks_for_sharding
 from unlearners.promise import NothingPromised
 from unlearners.protocol import Progress, Refused, silent
 from unlearners.workplace import cleared, locked, work_beside
@@ -75,8 +77,9 @@ def forget_dialogues(
 
     ``out`` appears only when it is whole, with its certificate. Until then the request is pending in
     ``.NAME.work`` beside it, and after a crash the same call goes on to the same bits. Under ``accelerate
-    launch`` the processes share each batch. The certificate's features are the longest dialogue's tokens.
-    Raises ``ValueError`` (``Refused`` for data) before anything is written, and ``Diverged``.
+    launch`` the processes share each batch, and the weights too where it is configured for FSDP. The certificate's
+    features are the longest dialogue's tokens. Raises ``ValueError`` (``Refused`` for data) before anything is
+    written, and ``Diverged``.
     """
     chosen = overridden(default_settings(method), settings or {})
     gone, kept = read_dialogues(forget), read_dialogues(retain)
@@ -85,10 +88,11 @@ def forget_dialogues(
     if out.exists():
         return _finished(out, request)
     accelerator = accelerator_on(device)
-    language = load_language_model(model, accelerator.device)
+    sharding = asks_for_sharding(os.environ, accelerator)
+    language = load_language_model(model, "cpu" if sharding else accelerator.device)
     prepared = prepare(language, chosen, gone, kept, seed, accelerator)
     told = progress if accelerator.is_main_process else silent
-    work = Work(accelerator, told, work_beside(out), request.key)
+    work = Work(accelerator, told, work_beside(out), request.key, sharding)
     if not accelerator.is_main_process:
         return _followed(prepared, work, out)
     with working_directory(out, request):
