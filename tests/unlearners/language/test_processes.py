@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -178,3 +179,26 @@ def test_accelerate_starts_two_processes_of_the_command(said, checkpoint, tmp_pa
     )
     one, two = (read_checkpoint(tmp_path / name / "state.npz").arrays["weights"] for name in ("one", "two"))
     assert one.tobytes() == two.tobytes()
+
+
+class ShapeTeller(torch.nn.Module):
+    """A backbone whose features are the shape that it was asked in, and the tokens that the mask leaves."""
+
+    def __init__(self, context):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.config = SimpleNamespace(max_position_embeddings=context)
+
+    def forward(self, input_ids, attention_mask):
+        """Tell rows, length and real tokens at each token of a row."""
+        rows, length = input_ids.shape
+        real = attention_mask.sum(dim=1, keepdim=True).expand(rows, length)
+        told = torch.stack([torch.full_like(real, rows), torch.full_like(real, length), real], dim=-1)
+        return SimpleNamespace(last_hidden_state=told)
+
+
+def test_the_shape_that_a_text_is_computed_in_follows_from_its_own_length():
+    """Always full batches, lengths rounded up to 16 within the context, nothing but the text in the mask."""
+    texts = [[1] * length for length in (3, 16, 17, 3, 39)]
+    expected = [[4, 16, 3], [4, 16, 16], [4, 32, 17], [4, 16, 3], [4, 40, 39]]
+    assert expected == mean_hidden_states(ShapeTeller(40), texts, batch=4).tolist()
