@@ -103,7 +103,7 @@ async def _reload_when(app: Reloading, file: Path | None, wanted: asyncio.Event,
 
 
 def _look(file: Path | None) -> _Look:
-    """Tell one state of a file from another, following links, as Kubernetes changes them; None where it is away."""
+    """Tell one state of a file from another, following links as Kubernetes uses them; None where it is away."""
     if file is None:
         return None
     try:

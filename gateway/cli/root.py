@@ -24,6 +24,7 @@ from gateway.cli import (
 )
 from gateway.cli.calibrate import calibrate_command
 from gateway.cli.demo import demo
+from gateway.cli.doctor import doctor
 from gateway.cli.migrate import migrate_command
 from gateway.cli.probes import probes_command
 from gateway.cli.serve import serve
@@ -57,6 +58,7 @@ def root(
 app.command()(demo)
 app.command()(serve)
 app.command("migrate")(migrate_command)
+app.command()(doctor)
 app.command("probes")(probes_command)
 app.command("calibrate")(calibrate_command)
 app.add_typer(config.app, name="config")

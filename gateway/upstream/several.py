@@ -18,6 +18,7 @@ from gateway.upstream.protocol import (
     Upstream,
     embedder,
 )
+from gateway.upstream.server import Server
 
 __all__ = ["Several"]
 
@@ -37,6 +38,11 @@ class Several:
             server.name: _Addressed(pool, server.name) for pool in pools for server in pool.servers if server.name
         }
         self._named = frozenset(model for pool in pools for server in pool.servers for model in server.models)
+
+    @property
+    def servers(self) -> tuple[Server, ...]:
+        """All servers, in the configured order of their pools."""
+        return tuple(server for pool in self._pools for server in pool.servers)
 
     @property
     def capabilities(self) -> Capabilities:
