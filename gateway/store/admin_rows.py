@@ -6,12 +6,13 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import Conflict, NotFound
 from gateway.store.records import AdminKey, AdminRole
 from gateway.store.schema import admin_keys
+from gateway.store.stamps import in_utc
 
 __all__ = ["insert_admin_key", "read_admin_keys", "revoke_admin_key"]
 
@@ -20,7 +21,12 @@ async def read_admin_keys(connection: AsyncConnection) -> tuple[AdminKey, ...]:
     """Return all, by name. Raises ``ValueError`` for a row whose role is none."""
     rows = (await connection.execute(select(admin_keys))).all()
     named = sorted(rows, key=attrgetter("name"))
-    return tuple(AdminKey(row.name, row.digest, row.role, row.created_at, row.revoked_at) for row in named)
+    return tuple(_key(row) for row in named)
+
+
+def _key(row: Row[Any]) -> AdminKey:
+    revoked_at = None if row.revoked_at is None else in_utc(row.revoked_at)
+    return AdminKey(row.name, row.digest, row.role, in_utc(row.created_at), revoked_at)
 
 
 async def insert_admin_key(

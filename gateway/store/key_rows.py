@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
@@ -15,6 +15,7 @@ from gateway.errors import Conflict, InvalidInput, NotFound
 from gateway.store.key_topic_rows import read_key_topics
 from gateway.store.records import ClientKey, Fallback, KeyLimits, KeyTopic
 from gateway.store.schema import backends, client_keys
+from gateway.store.stamps import in_utc
 
 __all__ = ["change_limits", "insert_key", "read_keys", "revoke_key"]
 
@@ -77,15 +78,10 @@ def _columns(limits: KeyLimits) -> dict[str, Any]:
 
 
 def _key(row: Row[Any], topics: tuple[KeyTopic, ...]) -> ClientKey:
-    revoked_at = None if row.revoked_at is None else _in_utc(row.revoked_at)
+    revoked_at = None if row.revoked_at is None else in_utc(row.revoked_at)
     fallback = None if row.fallback_style is None else Fallback(row.fallback_style, row.fallback_text)
-    made = _in_utc(row.created_at)
+    made = in_utc(row.created_at)
     return ClientKey(row.name, row.digest, row.backend, made, revoked_at, _limits(row), topics, fallback)
-
-
-def _in_utc(stamp: datetime) -> datetime:
-    """Say of a stamp what every one here is: SQLite keeps no time zones."""
-    return stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp
 
 
 def _limits(row: Row[Any]) -> KeyLimits:
