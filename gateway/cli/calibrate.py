@@ -18,7 +18,7 @@ from gateway.calibrating_jointly import JointWish, calibrate_jointly
 from gateway.certificates import write_certificate
 from gateway.cli.failures import reporting_failures
 from gateway.cli.progress import progress_bar
-from gateway.cli.wishes import MethodName, joint_wish, plain_wish, plan_in_words
+from gateway.cli.wishes import MethodName, joint_wish, plain_wish, plan_in_words, refuse_stray
 from gateway.errors import InvalidInput
 from gateway.guard.policy import settings_of
 from gateway.guard.prompts import PromptSet, read_prompts
@@ -37,6 +37,7 @@ _PLAN = "Planning"
 
 
 def calibrate_command(
+    context: typer.Context,
     prompts: Annotated[Path, typer.Option(help="Held-out prompts, one JSON object a line.")],
     out: Annotated[Path, typer.Option(help="Where the certificate goes.")] = Path("certificate.json"),
     alpha: Annotated[float, typer.Option(help="Highest leak probability to promise.")] = 0.05,
@@ -129,8 +130,10 @@ def calibrate_command(
     which model stands behind the gateway, as for `lethe serve`.
     """
     with reporting_failures():
+        refuse_stray(_given(context), method, planning=plan, few=few is not None)
         prompt_set = read_prompts(prompts)
         if plan:
+            check_prompts(prompt_set, every_group, tries)
             typer.echo(plan_in_words(prompt_set, alpha, confidence, every_group, leaks, leak_rate, oracle_miss))
             return
         settings = read_settings(rounds=rounds, database=database, upstream_url=upstream)
@@ -162,6 +165,14 @@ def calibrate_command(
         _tell(certificate, prompt_set, wish, out)
         if certificate.threshold is None:
             raise typer.Exit(EXIT_INFEASIBLE)
+
+
+def _given(context: typer.Context) -> frozenset[str]:
+    """Name the options that were written, defaults aside."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return frozenset(
+        name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"
+    )
 
 
 @dataclass(frozen=True, slots=True)

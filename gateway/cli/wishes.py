@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, cast, get_args
@@ -16,7 +17,7 @@ from gateway.errors import InvalidInput
 from gateway.guard.prompts import PromptSet
 from gateway.guard.refine import Strategy
 
-__all__ = ["MethodName", "joint_wish", "plain_wish", "plan_in_words"]
+__all__ = ["MethodName", "joint_wish", "plain_wish", "plan_in_words", "refuse_stray"]
 
 _STRATEGIES: Final = get_args(Strategy)
 
@@ -27,6 +28,30 @@ class MethodName(StrEnum):
     RECORD_LOW = "record-low"
     LTT = "ltt"
     JOINT = "joint"
+
+
+_PLANNING: Final = frozenset({"leaks", "leak_rate", "oracle_miss"})
+_CHOOSING: Final = frozenset({"rounds_among", "strategies_among", "most_changed", "most_refused"})
+_UNPLANNED: Final = frozenset({"few", "few_seed", "audit", "most_lost", *_CHOOSING})
+
+
+def refuse_stray(given: Set[str], method: MethodName, *, planning: bool, few: bool) -> None:
+    """Refuse options that would be passed over in silence: somebody relies on them. Raises ``InvalidInput``."""
+    joint = method is MethodName.JOINT
+    for names, why in (
+        (set() if planning else _PLANNING, "only with --plan"),
+        (set() if joint else _CHOOSING, "only with --method joint"),
+        ({"rounds"} if joint else set(), "with --method joint not at all: see --rounds-among"),
+        (set() if few else {"few_seed"}, "only with --few"),
+        (_UNPLANNED if planning else set(), "not with --plan, which counts units for a threshold alone"),
+    ):
+        if stray := sorted(given & names):
+            raise InvalidInput(f"--{stray[0].replace('_', '-')} counts {why}")
+    if planning and joint:
+        raise InvalidInput(
+            "--plan counts units for a threshold alone; the joint choice orders on a third of the units and tests "
+            "on the others, so write at least half as many again as it says without --method joint"
+        )
 
 
 def plain_wish(
@@ -139,7 +164,9 @@ def plan_in_words(
             leak_rate=leak_rate,
             oracle_miss=oracle_miss,
         )
-    return explain_plan(found)
+    bare = sum(prompt.forbidden is None for prompt in forget)
+    note = f"\n{bare} of {len(forget)} forget prompts have no `forbidden` strings: their answers need labels."
+    return explain_plan(found) + (f"{note} See `lethe labels`." if bare else "")
 
 
 def _check_level(alpha: float, confidence: float) -> None:

@@ -75,3 +75,28 @@ def test_a_plan_allows_for_leaks_and_for_labels_that_miss_some(terminal, prompts
 def test_what_cannot_be_promised_is_refused_before_any_work(terminal, prompts, options, complaint):
     """One line, exit code 2."""
     assert complaint in terminal.refused(f"calibrate --prompts {{prompts.jsonl}} --out {{c.json}} {options}")
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ("--leak-rate 0.01", "--leak-rate counts only with --plan"),
+        ("--most-changed 0.01", "--most-changed counts only with --method joint"),
+        ("--method joint --rounds 3", "--rounds counts with --method joint not at all"),
+        ("--few-seed 3", "--few-seed counts only with --few"),
+        ("--plan --audit {prompts.jsonl}", "--audit counts not with --plan"),
+        ("--plan --method joint", "at least half as many again"),
+        ("--plan --tries 3", "has 2 prompts of 3"),
+    ],
+)
+def test_an_option_that_would_count_for_nothing_is_refused(terminal, prompts, options, complaint):
+    """Nobody should believe that it was heeded."""
+    assert complaint in terminal.refused(f"calibrate --prompts {{prompts.jsonl}} {options}")
+
+
+def test_a_plan_says_whose_answers_need_labels(terminal, prompts):
+    """Before the model is asked for a night."""
+    assert "forbidden" not in terminal.done(PLAN)
+    lines = (terminal.folder / "prompts.jsonl").read_text().replace('"forbidden": ["Seltal"], ', "", 3)
+    terminal.write("prompts.jsonl", lines)
+    assert "3 of 40 forget prompts have no `forbidden` strings" in terminal.done(PLAN)
