@@ -22,7 +22,7 @@ from unlearners.protocol import Progress, silent
 __all__ = ["Kept", "batch_for", "hidden_states"]
 
 BATCH = 16
-"""Texts at once on an accelerator. On a CPU one text fills the cores, and filling a batch up would cost more."""
+"""Texts at once on an accelerator. On a CPU they come singly, so that nothing but a text is in its features."""
 
 STEP = 16
 """In batches, lengths are rounded up to a multiple of this."""

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from unlearners.certificate import DataSeen, Served, UnlearningCertificate, Unlimited, keyed_digest, sealed
@@ -20,7 +21,7 @@ from unlearners.language.checkpoint import (
 from unlearners.language.dialogues import Dialogue, digest_of, read_dialogues
 from unlearners.language.methods import Outcome, Prepared, Work, forget_in_memory, prepare
 from unlearners.language.pending import Pending, pending_request, working_directory
-from unlearners.language.processes import Device, accelerator_on
+from unlearners.language.processes import Device, accelerator_on, by_main
 from unlearners.language.settings import (
     FineTuning,
     GradDiffSettings,
@@ -85,9 +86,9 @@ def forget_dialogues(
     gone, kept = read_dialogues(forget), read_dialogues(retain)
     check_sets(gone, kept)
     request = Pending(method, fingerprint_of(model), digest_of(gone), digest_of(kept), chosen.parameters(), seed)
-    if out.exists():
-        return _finished(out, request)
     accelerator = accelerator_on(device)
+    if out.exists():
+        return by_main(accelerator, partial(_finished, out, request))
     sharding = asks_for_sharding(os.environ, accelerator)
     language = load_language_model(model, "cpu" if sharding else accelerator.device)
     prepared = prepare(language, chosen, gone, kept, seed, accelerator)

@@ -241,3 +241,15 @@ def test_two_processes_reach_what_one_does(method, checkpoint, files, tmp_path):
     assert (one.gradients_spent, one.served) == (two.gradients_spent, two.served)
     alone, shared = (load_language_model(tmp_path / name).model.state_dict() for name in ("one", "two"))
     assert max(float((alone[name] - shared[name]).abs().max()) for name in alone) < 1e-4
+
+
+def test_two_processes_tidy_up_once_and_are_told_of_another_request(checkpoint, files, tmp_path):
+    """After a crash when the checkpoint was whole; and where something else waits, neither hangs."""
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        forgotten("npo", checkpoint, files, out, progress=stopping_at(12, "forget"))
+    assert [1, 1] == in_children(lambda: forgotten("npo", checkpoint, files, out, seed=1), two_ranks())
+    forgotten("npo", checkpoint, files, tmp_path / "other")
+    (tmp_path / "other").rename(out)
+    assert [0, 0] == in_children(lambda: forgotten("npo", checkpoint, files, out), two_ranks())
+    assert not work_beside(out).exists()
