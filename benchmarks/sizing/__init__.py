@@ -1,0 +1,1 @@
+"""How big a deployment must be: the model, the queue, the measuring."""
