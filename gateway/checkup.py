@@ -79,7 +79,7 @@ async def _store(settings: Settings, panel: Panel, now: datetime) -> AsyncIterat
     try:
         store = await Store.open(settings.database, create=False, grace_s=settings.database_grace_s, who="doctor")
     except LetheError as error:
-        advice = "check LETHE_DATABASE and who may read it; `lethe topics add` begins a new one"
+        advice = "check LETHE_DATABASE and who may read it; `lethe serve` and `lethe topics add` begin one"
         yield Finding("store", "failed", str(error), advice)
         return
     try:

@@ -54,6 +54,8 @@ class Metrics:
         self._abstentions = Counter("lethe_verifier_abstentions", "Candidates not judged.", registry=own)
         self._revision = Gauge("lethe_policy_revision", "Revision of the policy in force.", registry=own)
         self._topics = Gauge("lethe_active_topics", "Topics being forgotten.", registry=own)
+        self._standings = UpstreamStandings()
+        own.register(self._standings)
         self._configuration_refused = Gauge(
             "lethe_configuration_refused", "1 where the file as it is now is not in force.", registry=own
         )
@@ -82,7 +84,7 @@ class Metrics:
 
     def upstreams(self, standings: Callable[[], Iterable[ServerStanding]]) -> None:
         """Ask how the servers stand whenever the values are scraped."""
-        self._registry.register(UpstreamStandings(standings))
+        self._standings.ask = standings
 
     def configuration(self, *, in_force: bool) -> None:
         """Say whether the gateway serves by its configuration file as it lies there now."""

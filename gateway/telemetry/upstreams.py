@@ -27,10 +27,10 @@ class ServerStanding:
 
 
 class UpstreamStandings(Collector):
-    """Asks ``standings`` for every server, the configured ones and those of backends."""
+    """Asks ``ask`` for every server, the configured ones and those of backends: none, until it is set."""
 
-    def __init__(self, standings: Callable[[], Iterable[ServerStanding]]) -> None:
-        self._standings = standings
+    def __init__(self) -> None:
+        self.ask: Callable[[], Iterable[ServerStanding]] = tuple
 
     def collect(self) -> Iterator[Metric]:
         """Write one family for each number."""
@@ -43,7 +43,7 @@ class UpstreamStandings(Collector):
         refused = CounterMetricFamily(
             "lethe_upstream_refused", "Requests for which its queue had no room.", labels=["upstream"]
         )
-        for one in self._standings():
+        for one in self.ask():
             breaker.add_metric([one.name], _STATES[one.breaker])
             running.add_metric([one.name], one.running)
             waiting.add_metric([one.name], one.waiting)

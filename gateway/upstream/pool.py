@@ -75,11 +75,11 @@ class Pool:
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Ask one server, and another or the same again where that is safe."""
-        return await self._tried(request.model, _opening(request), lambda server: server.complete(request))
+        return await self._tried(request.model, lambda: _opening(request), lambda server: server.complete(request))
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """The same for vectors."""
-        return await self._tried(request.model, "", lambda server: server.embed(request))
+        return await self._tried(request.model, str, lambda server: server.embed(request))
 
     async def models(self) -> tuple[str, ...]:
         """Name the models of all servers. Raises ``UpstreamError`` where none of them answers."""
@@ -100,7 +100,7 @@ class Pool:
         for server in self.servers:
             await server.upstream.aclose()
 
-    async def _tried(self, model: str, opening: str, ask: Callable[[Server], Awaitable[T]]) -> T:
+    async def _tried(self, model: str, opening: Callable[[], str], ask: Callable[[Server], Awaitable[T]]) -> T:
         failed: set[Server] = set()
         for attempt in count(1):
             server = self._chosen(model, opening, failed)
@@ -126,7 +126,7 @@ class Pool:
     def _others(self, model: str, failed: set[Server]) -> bool:
         return any(one.serves(model) and one.breaker.admits and one not in failed for one in self.servers)
 
-    def _chosen(self, model: str, opening: str, failed: set[Server]) -> Server:
+    def _chosen(self, model: str, opening: Callable[[], str], failed: set[Server]) -> Server:
         """Take the server that this conversation goes to, or the least busy one where that has no room."""
         serving = [server for server in self.servers if server.serves(model)]
         if len(serving) == 1:
@@ -135,7 +135,8 @@ class Pool:
             raise UnknownModel("there is no such model; GET /v1/models lists them", param="model")
         able = [one for one in serving if one.breaker.admits and one not in failed]
         able = able or [one for one in serving if one.breaker.admits] or serving
-        usual = max(able, key=lambda one: _draw(one.name, opening))
+        said = opening()
+        usual = max(able, key=lambda one: _draw(one.name, said))
         return usual if not usual.gate.full else min(able, key=lambda one: one.gate.load)
 
 

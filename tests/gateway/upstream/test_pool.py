@@ -101,7 +101,7 @@ async def test_another_server_of_the_same_weights_steps_in_at_once():
     limited = rejected(429, "9")
     servers = [server(name, lambda request: limited) for name in "ab"]
     pool = Pool(servers, weights="w", patience=Patience(1, 10.0))
-    usual = pool._chosen("m", "", set())
+    usual = pool._chosen("m", lambda: repr([]), set())
     other = next(one for one in servers if one is not usual)
     other.upstream._script = lambda request: "yes"
     said = await pool.complete(ChatRequest("m", ()))
@@ -125,7 +125,7 @@ async def test_a_server_without_room_sends_its_conversations_to_the_least_busy()
     """Keeping to one's own is worth less than an answer."""
     servers = [server(name, ["yes"], running=1, waiting=0) for name in "ab"]
     pool = Pool(servers, weights="w")
-    usual = pool._chosen("m", "", set())
+    usual = pool._chosen("m", lambda: repr([]), set())
     async with usual.gate:
         await pool.complete(ChatRequest("m", ()))
     assert [0] == [len(one.upstream.requests) for one in servers if one is usual]
