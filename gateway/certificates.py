@@ -9,10 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from calibration.certificate import Certificate
-from gateway.errors import InvalidInput
+from calibration.explanation import in_one_sentence
+from calibration.issue import verify
+from gateway.errors import InvalidInput, NotFound
 from gateway.store.store import Store
 
-__all__ = ["activate_certificate", "read_certificate", "stored_certificate", "write_certificate"]
+__all__ = [
+    "activate_certificate",
+    "activate_stored",
+    "read_certificate",
+    "require_servable",
+    "stored_certificate",
+    "write_certificate",
+]
 
 
 def read_certificate(path: Path) -> Certificate:
@@ -41,6 +50,23 @@ def write_certificate(certificate: Certificate, path: Path) -> None:
         os.replace(partial, path)
     except OSError as error:
         raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
+
+
+def require_servable(certificate: Certificate) -> None:
+    """Refuse one that does not follow from its evidence, or lets nothing out. Raises ``InvalidInput``."""
+    if problems := verify(certificate):
+        raise InvalidInput(f"certificate {certificate.id} is not sound ({problems[0].part}); calibrate again")
+    if certificate.threshold is None:
+        raise InvalidInput(f"certificate {certificate.id} lets nothing out; {in_one_sentence(certificate)}")
+
+
+async def activate_stored(store: Store, certificate_id: str) -> int:
+    """Put one in force that the store has. Raises ``NotFound``, and ``InvalidInput`` as ``require_servable``."""
+    for kept in await store.certificates():
+        if kept.id == certificate_id:
+            require_servable(stored_certificate(kept.body))
+            return await store.activate_certificate(certificate_id)
+    raise NotFound("there is no certificate with this id")
 
 
 async def activate_certificate(store: Store, certificate: Certificate) -> int:

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE
+from rich.table import Table
 
 from calibration.certificate import SCHEMA, Certificate
-from calibration.explanation import explain, in_one_sentence
+from calibration.explanation import explain
 from calibration.issue import verify
-from gateway.certificates import activate_certificate, read_certificate
+from gateway.certificates import activate_certificate, read_certificate, require_servable
 from gateway.cli.failures import needing_extra, refusing_bad_input, reporting_failures
 from gateway.cli.report import report_command
 from gateway.cli.stores import with_store
+from gateway.cli.tables import print_table
 from gateway.errors import InvalidInput
 from gateway.store.store import Store
 from unlearners.certificate import SCHEMA as UNLEARNING_SCHEMA
@@ -157,16 +160,38 @@ def activate(
                 f"{file} is about weights that forgot: it holds without being activated. To serve those weights: "
                 "lethe backends add NAME --model DIR"
             )
-        if problems := verify(certificate):
-            raise InvalidInput(f"certificate {certificate.id} is not sound ({problems[0].part}); calibrate again")
-        if certificate.threshold is None:
-            raise InvalidInput(f"certificate {certificate.id} lets nothing out; {in_one_sentence(certificate)}")
+        require_servable(certificate)
 
         async def work(store: Store) -> int:
             return await activate_certificate(store, certificate)
 
         revision = with_store(database, work)
         typer.echo(f"certificate {certificate.id} is in force (policy revision {revision})")
+
+
+@app.command("list")
+def list_command(
+    database: Annotated[str | None, typer.Option(help="Where topics and certificates are kept.")] = None,
+) -> None:
+    """List the certificates of the database, the newest first."""
+    with reporting_failures():
+        kept = with_store(database, Store.certificates)
+        table = Table("id", "added", "put in force", "state", box=SIMPLE)
+        for one in kept:
+            since = "" if one.activated_at is None else f"{one.activated_at:%Y-%m-%d %H:%M}"
+            table.add_row(one.id, f"{one.added_at:%Y-%m-%d %H:%M}", since, "in force" if one.active else "")
+        print_table(table if kept else "no certificates")
+
+
+@app.command()
+def rollback(
+    certificate_id: Annotated[str, typer.Argument(metavar="ID", help="The certificate that is in force.")],
+    database: Annotated[str | None, typer.Option(help="Where topics and certificates are kept.")] = None,
+) -> None:
+    """Put in force again what was before this certificate, for the same model."""
+    with reporting_failures():
+        revision, back = with_store(database, lambda store: store.roll_back_certificate(certificate_id))
+        typer.echo(f"certificate {back} is in force again (policy revision {revision})")
 
 
 @app.command()

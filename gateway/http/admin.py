@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from gateway.http.admin_admins import admins_router
 from gateway.http.admin_backends import backends_router
+from gateway.http.admin_certificates import certificates_router
 from gateway.http.admin_key_topics import key_topics_router
 from gateway.http.admin_keys import keys_router
 from gateway.http.admin_verifiers import ModeBody, verifiers_router
@@ -94,6 +95,7 @@ def admin_router(
     router.include_router(keys_router(store, route_class))
     router.include_router(key_topics_router(store, route_class))
     router.include_router(admins_router(store, route_class))
+    router.include_router(certificates_router(store, route_class))
     return router
 
 

@@ -53,7 +53,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         ("created_at", "updated_at", "metrics_id"),
     ),
     "verifier": Kind(verifier_modes, "name", ("mode",)),
-    "certificate": Kind(certificates, "id", ("active", "generator"), ("body",), ("added_at",)),
+    "certificate": Kind(certificates, "id", ("active", "generator"), ("body",), ("added_at", "activated_at")),
     "backend": Kind(
         backends,
         "name",

@@ -21,6 +21,7 @@ __all__ = [
     "Fallback",
     "FallbackStyle",
     "ForgetTopic",
+    "KeptCertificate",
     "KeyLimits",
     "KeyTopic",
     "KeyTopicKind",
@@ -138,6 +139,17 @@ class KeyLimits:
 
 
 NO_LIMITS: Final = KeyLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCertificate:
+    """A certificate as the store keeps it; ``activated_at`` is when it was last put in force, if it ever was."""
+
+    id: str
+    body: Mapping[str, Any]
+    active: bool
+    added_at: datetime
+    activated_at: datetime | None = None
 
 
 AdminRole: TypeAlias = Literal["viewer", "operator", "admin"]

@@ -105,7 +105,7 @@ async def insert_certificate(
         await connection.execute(insert(certificates), values)
 
 
-async def activate_certificate(connection: AsyncConnection, certificate_id: str) -> None:
+async def activate_certificate(connection: AsyncConnection, certificate_id: str, now: datetime) -> None:
     """Make one certificate the active one of its generator. Raises ``NotFound``."""
     found = select(certificates.c.generator).where(certificates.c.id == certificate_id)
     generator = (await connection.execute(found)).scalar_one_or_none()
@@ -113,7 +113,9 @@ async def activate_certificate(connection: AsyncConnection, certificate_id: str)
         raise _no_such("certificate")
     of_it = certificates.c.generator == generator
     await connection.execute(update(certificates).where(of_it, certificates.c.active).values(active=False))
-    await connection.execute(update(certificates).where(certificates.c.id == certificate_id).values(active=True))
+    await connection.execute(
+        update(certificates).where(certificates.c.id == certificate_id).values(active=True, activated_at=now)
+    )
 
 
 async def deactivate_certificates(connection: AsyncConnection) -> None:

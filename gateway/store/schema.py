@@ -73,6 +73,7 @@ certificates = Table(
     Column("active", Boolean, nullable=False),
     Column("added_at", DateTime(timezone=True), nullable=False),
     Column("generator", String(64), nullable=False, server_default=""),
+    Column("activated_at", DateTime(timezone=True), nullable=True),
 )
 """At most one for each generator is active; the index below holds that even against another program."""
 

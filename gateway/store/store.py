@@ -12,7 +12,16 @@ from typing import Any, Self
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import InvalidInput, StoreError
-from gateway.store import admin_rows, audit_rows, backend_rows, key_rows, key_topic_rows, mode_rows, rows
+from gateway.store import (
+    admin_rows,
+    audit_rows,
+    backend_rows,
+    certificate_rows,
+    key_rows,
+    key_topic_rows,
+    mode_rows,
+    rows,
+)
 from gateway.store.acting import ACTING
 from gateway.store.addresses import database_at
 from gateway.store.chain import Chained
@@ -25,6 +34,7 @@ from gateway.store.records import (
     BackendRecord,
     Fallback,
     ForgetTopic,
+    KeptCertificate,
     KeyLimits,
     KeyTopic,
     Mode,
@@ -193,7 +203,7 @@ class Store:
     async def activate_certificate(self, certificate_id: str) -> int:
         """Make a certificate the active one of its generator, in place of any other. Raises ``NotFound``."""
         async with self._writing("certificates.activate") as (connection, revision):
-            await rows.activate_certificate(connection, certificate_id)
+            await rows.activate_certificate(connection, certificate_id, self._clock())
         return revision
 
     async def deactivate_certificate(self) -> int:
@@ -201,6 +211,20 @@ class Store:
         async with self._writing("certificates.deactivate") as (connection, revision):
             await rows.deactivate_certificates(connection)
         return revision
+
+    async def roll_back_certificate(self, certificate_id: str) -> tuple[int, str]:
+        """Put in force again what was before this one; returns its id as well.
+
+        Raises ``NotFound``, and ``Conflict`` where this one is not in force or none was before.
+        """
+        async with self._writing("certificates.rollback") as (connection, revision):
+            back = await certificate_rows.roll_back(connection, certificate_id)
+        return revision, back
+
+    async def certificates(self) -> tuple[KeptCertificate, ...]:
+        """Return all certificates, in force or not, the newest first."""
+        async with self._reading() as connection:
+            return await certificate_rows.read_certificates(connection)
 
     async def active_certificates(self) -> tuple[dict[str, Any], ...]:
         """Return the active certificates' bodies, at most one for each generator, newest first."""

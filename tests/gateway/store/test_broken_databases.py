@@ -204,13 +204,13 @@ def test_a_read_only_database_says_so(path: Path) -> None:
         "UPDATE topics SET fallback_style = 'polite'",
         "UPDATE certificates SET body = '[1]'",
         "DELETE FROM policy",
-        "DROP TABLE client_keys",
+        "ALTER TABLE client_keys RENAME TO away",
     ],
 )
 def test_what_lethe_did_not_write_fails_closed(address: str, execute, damage: str) -> None:
     """A row edited by hand into nonsense is an error of the store, never a topic left out."""
     make(address)
-    execute("INSERT INTO certificates VALUES ('c', '{}', true, '2026-01-01 00:00:00', '')", damage)
+    execute("INSERT INTO certificates VALUES ('c', '{}', true, '2026-01-01 00:00:00', '', NULL)", damage)
 
     async def look() -> None:
         store = await Store.open(address)

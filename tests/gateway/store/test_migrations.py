@@ -57,7 +57,7 @@ async def test_the_database_holds_at_most_one_active_certificate_a_generator(exe
     await store.put_certificate("c1", {})
     await store.activate_certificate("c1")
     with pytest.raises(RuntimeError, match=r"(?i)unique"):
-        execute("INSERT INTO certificates VALUES ('c2', '{}', true, '2026-01-01 00:00:00', '')")
+        execute("INSERT INTO certificates VALUES ('c2', '{}', true, '2026-01-01 00:00:00', '', NULL)")
 
 
 def test_the_tables_can_be_made_in_postgresql() -> None:
