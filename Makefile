@@ -73,6 +73,16 @@ test-cluster: $(VENV)/.dev
 	LETHE_TEST_CLUSTER=$(abspath $(VENV)/cluster.md) $(BIN)/pytest tests/cluster -rs $(ARGS)
 	cat $(VENV)/cluster.md
 
+# What is inside, as CycloneDX, from the pinned versions.
+sbom: $(DEPLOY_VENV)/.deploy
+	mkdir -p build
+	$(DEPLOY_VENV)/bin/cyclonedx-py requirements constraints.txt --pyproject pyproject.toml \
+	  --output-reproducible --validate --output-format JSON --output-file build/sbom.cdx.json
+
+# Known weaknesses of the pinned versions; fails where their data cannot be reached, rather than pass.
+audit: $(DEPLOY_VENV)/.deploy
+	$(DEPLOY_VENV)/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
+
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
