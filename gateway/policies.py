@@ -87,11 +87,15 @@ class InForce:
     watching: Watching | None
     prepared: dict[_Sets, Policy]
     served: dict[tuple[str, Upstream, frozenset[str]], Served] = field(default_factory=dict)
+    actives: dict[_Sets, frozenset[str]] = field(default_factory=dict)
 
     def active(self, client: Client) -> frozenset[str]:
         """The ids of the topics that are forgotten for this client."""
-        for_all = frozenset(topic.topic.id for topic in self.record.active_topics)
-        return (for_all | client.extra & self.known) - client.exempt
+        own = (client.extra, client.exempt)
+        if own not in self.actives:  # once for each kind of client, not at every request
+            for_all = frozenset(topic.topic.id for topic in self.record.active_topics)
+            self.actives[own] = (for_all | client.extra & self.known) - client.exempt
+        return self.actives[own]
 
     @property
     def active_for_some(self) -> frozenset[str]:
