@@ -78,16 +78,13 @@ class Server:
     @property
     def standing(self) -> ServerStanding:
         """Say how it does."""
-        gate = self.gate
-        return ServerStanding(
-            self.name, self.breaker.state, gate.running, gate.waiting, self.retries, gate.refused
-        )
+        gate, state = self.gate, self.breaker.state
+        return ServerStanding(self.name, state, gate.running, gate.waiting, self.retries, gate.refused)
 
     async def _guarded(self, ask: Callable[[], Awaitable[T]]) -> T:
         async with self.gate:
-            if (
-                not self.breaker.admits
-            ):  # looked at after the wait: what was waiting must not run into a dead server
+            # Asked after the wait: what has waited must not run into a dead server.
+            if not self.breaker.admits:
                 raise self._left_alone()
             self.breaker.enter()
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 import httpx
@@ -148,3 +148,29 @@ async def test_the_deadline_covers_waiting_and_standing_in(started):
     one.upstream.complete = never
     async with started(Pool([one]), pool("b", "yes"), deadline_s=0.05) as (_, client):
         assert 504 == (await asked(client))[0]
+
+
+async def test_a_server_that_ends_under_load_costs_no_answer(tmp_path):
+    """Its twin steps in on real connections; whoever was being answered by it is answered still."""
+
+    @asynccontextmanager
+    async def model_server(name):
+        settings = given_settings(database=str(tmp_path / f"{name}.db"))
+        upstream = server(name, ["yes"]).upstream
+        async with open_gateway(settings, upstream=upstream) as parts, serving(create_app(parts)) as url:
+            yield {"name": name, "url": f"{url}/v1", "models": {"m": name}, "weights": "w"}
+
+    async with AsyncExitStack() as stack:
+        b = await stack.enter_async_context(model_server("b"))
+        async with model_server("a") as a:
+            given = given_settings(database=str(tmp_path / "l.db"), upstreams=[a, b], breaker_failures=2)
+            gateway = await stack.enter_async_context(open_gateway(given))
+            url = await stack.enter_async_context(serving(create_app(gateway)))
+            client = await stack.enter_async_context(httpx.AsyncClient(base_url=url))
+            before = await asyncio.gather(*(asked(client, f"Question {n}") for n in range(20)))
+            under_way = [asyncio.create_task(asked(client, f"Question {n}")) for n in range(40)]
+            await asyncio.sleep(0)
+        after = await asyncio.gather(*under_way, *(asked(client, f"Question {n}") for n in range(40)))
+        states = {one.name: one.breaker for one in gateway.upstream.standings()}
+    assert {(200, "yes")} == {answer[:2] for answer in (*before, *after)}
+    assert {"a": "open", "b": "closed"} == states

@@ -151,17 +151,19 @@ async def test_a_refusal_keeps_its_status_and_loses_its_text():
 async def test_a_server_that_is_not_there_is_unreachable():
     """A refused connection is no timeout."""
     upstream = OpenAIUpstream("http://127.0.0.1:9/v1")
-    with pytest.raises(UpstreamUnreachable, match="LETHE_UPSTREAM_URL"):
+    with pytest.raises(UpstreamUnreachable, match="LETHE_UPSTREAM_URL") as caught:
         await upstream.complete(ASK)
+    assert not caught.value.answer_begun
     await upstream.aclose()
 
 
 async def test_a_body_cut_short_is_unreachable():
-    """Half an answer is none."""
+    """Half an answer is none, and it is told that there was half of one: it is not asked for again."""
     cut = b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\nconnection: close\r\n\r\n" + orjson.dumps(ANSWER)
     async with upstream_of(cut) as (upstream, _):
-        with pytest.raises(UpstreamUnreachable):
+        with pytest.raises(UpstreamUnreachable) as caught:
             await upstream.complete(ASK)
+    assert caught.value.answer_begun
 
 
 async def test_a_server_that_is_too_slow_times_out_in_the_phase_of_reading():
