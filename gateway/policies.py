@@ -213,6 +213,10 @@ class Policies:
         """Find who sends this key ("" for none). Raises ``Unauthenticated``, and ``StoreError``."""
         return (await self._in_force()).keys.client(key)
 
+    async def follow(self) -> int:
+        """Serve by the newest policy from now on, and give its revision. Raises ``StoreError``."""
+        return (await self._in_force()).record.revision
+
     @property
     def revision(self) -> int | None:
         """The revision that this process serves by; None before its first request, or where reading failed."""

@@ -10,11 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
+import gateway as lethe
 from gateway.app import open_gateway
 from gateway.certificates import activate_certificate, read_certificate
 from gateway.cli.failures import reporting_failures
 from gateway.errors import InvalidInput
 from gateway.logs import log_events
+from gateway.presence import own_name, saying_so
 from gateway.reloading import Reloading, reloading_on_change
 from gateway.serving import serve_until_signalled
 from gateway.settings import Settings
@@ -87,5 +89,10 @@ async def _serve(read: Callable[[], Settings], file: Path | None, certificate: P
             typer.echo(f"Lethe listens on {url}/v1, with the topics of {gateway.store.shown}", err=True)
 
         app = Reloading(gateway, read)
-        async with reloading_on_change(app, file):
+
+        async def follow() -> int:
+            return await app.parts.policies.follow()
+
+        said = saying_so(gateway.store, follow, name=own_name(), version=lethe.__version__)
+        async with reloading_on_change(app, file), said:
             await serve_until_signalled(app, settings.host, settings.port, listening)

@@ -62,10 +62,20 @@ class TopicWritten(BaseModel):
     revision: int
 
 
+@dataclass(frozen=True, slots=True)
+class ReplicaState:
+    """By which revision a replica serves, and its version."""
+
+    revision: int
+    version: str
+
+
 class Status(BaseModel):
     """What is in force. ``certificates`` are by model, ``backends`` say why one does not answer, or "open".
 
     ``revision`` is the database's, ``process_revision`` the one by which the process that answers here serves.
+    ``replicas`` are all that serve from a shared database and said so in the last seconds; none with a file, where
+    each process asks at each request.
     """
 
     revision: int
@@ -75,6 +85,7 @@ class Status(BaseModel):
     keys: int
     certificates: dict[str, CertificateState]
     backends: dict[str, str]
+    replicas: dict[str, ReplicaState]
 
 
 def admin_router(
@@ -121,6 +132,7 @@ def _status_router(
             keys=sum(key.revoked_at is None for key in record.keys),
             certificates=certificates,
             backends={one.name: problems().get(one.name, "not opened yet") or "open" for one in record.backends},
+            replicas={one.name: ReplicaState(one.revision, one.version) for one in await store.replicas()},
         )
 
     return router

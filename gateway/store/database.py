@@ -65,6 +65,10 @@ class Database(Protocol):
         """Its file, if it is one."""
 
     @property
+    def shared(self) -> bool:
+        """Whether processes on other machines may use it too."""
+
+    @property
     def engine(self) -> AsyncEngine:
         """Its pool of connections."""
 

@@ -56,6 +56,7 @@ class PostgresServer:
     connect: Callable[[], Awaitable[Any]]
     grace_s: float
     path: ClassVar[Path | None] = None
+    shared: ClassVar = True
     transactions: ClassVar = Transactions(
         opening={"isolation_level": "READ COMMITTED", "lethe_lock_timeout_s": _MIGRATION_TIMEOUT_S},
         reading={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},

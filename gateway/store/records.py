@@ -28,6 +28,7 @@ __all__ = [
     "Mode",
     "Place",
     "PolicyRecord",
+    "ReplicaRecord",
     "Server",
 ]
 
@@ -206,6 +207,15 @@ class ClientKey:
     limits: KeyLimits = NO_LIMITS
     topics: tuple[KeyTopic, ...] = ()
     fallback: Fallback | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaRecord:
+    """A process that serves, its version, and the revision by which it did when it was last heard of."""
+
+    name: str
+    version: str
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ __all__ = [
     "key_topics",
     "metadata",
     "policy",
+    "replicas",
     "routes",
     "topics",
     "verifier_modes",
@@ -165,3 +166,13 @@ policy = Table(
     Column("revision", Integer, nullable=False),
 )
 """A single row. Every write to the other tables adds one to ``revision`` in the same transaction."""
+
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("seen_at", DateTime(timezone=True), nullable=False),
+)
+"""Who serves, by which revision; said every second where a server is shared, and of no revision itself."""

@@ -31,6 +31,7 @@ class SqliteFile:
 
     path: Path
     engine: AsyncEngine
+    shared: ClassVar = False
     transactions: ClassVar = Transactions(opening=_WRITES, reading={}, writing=_WRITES)
     failures: ClassVar = (SQLAlchemyError, sqlite3.Error)
 

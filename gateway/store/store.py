@@ -20,6 +20,7 @@ from gateway.store import (
     key_rows,
     key_topic_rows,
     mode_rows,
+    replica_rows,
     rows,
 )
 from gateway.store.acting import ACTING
@@ -39,6 +40,7 @@ from gateway.store.records import (
     KeyTopic,
     Mode,
     PolicyRecord,
+    ReplicaRecord,
 )
 
 __all__ = ["BUSY_TIMEOUT_S", "GRACE_S", "Clock", "Store"]
@@ -105,6 +107,28 @@ class Store:
     def shown(self) -> str:
         """Name the database for people: without a password."""
         return self.database.shown
+
+    @property
+    def shared(self) -> bool:
+        """Whether processes on other machines may use the database too; then they say that they are there."""
+        return self.database.shared
+
+    async def say_present(self, record: ReplicaRecord) -> None:
+        """Tell the other replicas of this one. Makes no revision. Only where the database is shared."""
+        async with _transaction(self.database, self.database.transactions.writing) as connection:
+            await replica_rows.say_present(connection, record)
+
+    async def leave(self, name: str) -> None:
+        """Tell the other replicas that this one has gone. Only where the database is shared."""
+        async with _transaction(self.database, self.database.transactions.writing) as connection:
+            await replica_rows.remove_replica(connection, name)
+
+    async def replicas(self) -> tuple[ReplicaRecord, ...]:
+        """Return who serves, in the order of their names; none where the database is not shared."""
+        if not self.shared:
+            return ()
+        async with self._reading() as connection:
+            return await replica_rows.read_replicas(connection)
 
     async def aclose(self) -> None:
         """Close every connection."""

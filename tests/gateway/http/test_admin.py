@@ -115,6 +115,7 @@ async def test_the_status_counts_topics_and_names_the_certificate(store: Store, 
     expected = {
         "revision": 2,
         "process_revision": None,
+        "replicas": {},
         "topics": 2,
         "active_topics": 1,
         "keys": 0,
