@@ -12,6 +12,7 @@ from gateway.store.schema import replicas
 
 __all__ = ["read_replicas", "remove_replica", "say_present"]
 
+_LATELY = text("seen_at >= now() - interval '10 seconds'")
 _LONG_AGO = text("seen_at < now() - interval '10 seconds'")
 """By the server's clock: those of the replicas may differ. A replica says that it is there every second."""
 
@@ -33,5 +34,5 @@ async def remove_replica(connection: AsyncConnection, name: str) -> None:
 async def read_replicas(connection: AsyncConnection) -> tuple[ReplicaRecord, ...]:
     """Return those that said lately that they are there, in the order of their names."""
     columns = (replicas.c.name, replicas.c.version, replicas.c.revision)
-    found = (await connection.execute(select(*columns).where(~_LONG_AGO))).all()
+    found = (await connection.execute(select(*columns).where(_LATELY))).all()
     return tuple(ReplicaRecord(*row) for row in sorted(tuple(row) for row in found))
