@@ -65,7 +65,7 @@ def _pcmu(certificate: UnlearningCertificate) -> tuple[str, ...]:
         case _:
             gets = "nothing"
     return (
-        f"Up to {counted(left.rows, noun)} more can be deleted, in one request or several, at no cost: "
+        f"{counted(left.rows, f'more {noun}')} can be deleted, in one request or several, at no cost: "
         f"each gets {gets}.",
         "The first request beyond that is refused: retrain then.",
     )

@@ -26,6 +26,10 @@ __all__ = ["METHODS", "Method", "made"]
 
 HEAD, HEAD_RUN, HEAD_UNITS = "langevin head (trained)", "langevin head run", "units.jsonl"
 
+DEMO: Mapping[str, Setting] = {"rate": 1e-3, "epochs": 5}
+DEMO_NOISE: Mapping[str, Setting] = {**DEMO, "repair_rate": 2e-4}
+"""Chosen on the demo model (docs/unlearners/language.md), whatever `lethe unlearn` would take for its size."""
+
 Method: TypeAlias = Callable[[Path, Material, Path, int], Cost]
 """Writes a checkpoint, which is not there yet: (the demo model, the material, the checkpoint, the seed)."""
 
@@ -64,7 +68,7 @@ def _heuristic(
     checkpoint: Path,
     seed: int,
     *,
-    settings: Mapping[str, Setting] | None = None,
+    settings: Mapping[str, Setting] = DEMO,
 ) -> Cost:
     forget, retain = checkpoint.parent / "F.jsonl", checkpoint.parent / "R.jsonl"
     write_dialogues(forget, material.forget)
@@ -111,8 +115,11 @@ def _coded(coded: Coded, base: Path, material: Material, checkpoint: Path, seed:
 METHODS: Mapping[str, Method] = {
     "base": _untouched,
     "retrain": _retrained,
-    **{method: partial(_heuristic, method) for method in HEURISTICS},
-    "no-noise control": partial(_heuristic, "impair-repair", settings={"with_noise": False}),
+    **{
+        method: partial(_heuristic, method, settings=DEMO_NOISE if method == "impair-repair" else DEMO)
+        for method in HEURISTICS
+    },
+    "no-noise control": partial(_heuristic, "impair-repair", settings={**DEMO_NOISE, "with_noise": False}),
     HEAD: _head_with_the_person,
     "langevin head (forgotten)": _head_without,
     **{method: partial(_coded, coded) for method, coded in CODED.items()},

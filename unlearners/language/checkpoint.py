@@ -16,6 +16,7 @@ from transformers.utils.logging import disable_progress_bar
 from unlearners.certificate import UnlearningCertificate
 from unlearners.checkpoint import new_directory
 from unlearners.measured import FILE as MEASURED
+from unlearners.measured import Measured
 from unlearners.weights import check_weights, with_weights
 
 __all__ = [
@@ -77,11 +78,17 @@ def load_language_model(directory: Path, device: torch.device | str = "cpu") -> 
 
 
 def save_language_model(
-    language: LanguageModel, directory: Path, certificate: UnlearningCertificate, *, work: Path | None = None
+    language: LanguageModel,
+    directory: Path,
+    certificate: UnlearningCertificate,
+    *,
+    work: Path | None = None,
+    measured: Measured | None = None,
 ) -> UnlearningCertificate:
     """Write the whole checkpoint with ``unlearning.json``; it appears under its name only when it is whole.
 
-    Returns the certificate as written, bound to these weights; ``work`` is as ``new_directory`` takes it.
+    Returns the certificate as written, bound to these weights; ``work`` is as ``new_directory`` takes it, and
+    ``measured`` is kept beside it.
 
     Everything beside the weights is copied from ``source`` as it is, so that a server which loads the one loads
     the other. Raises ``ValueError`` where the directory exists.
@@ -94,6 +101,8 @@ def save_language_model(
         _untie(staging / "config.json", language.model)
         bound = with_weights(certificate, staging)
         (staging / CERTIFICATE_FILE).write_text(bound.to_json(), encoding="utf-8")
+        if measured is not None:
+            (staging / MEASURED).write_text(measured.to_json(), encoding="utf-8")
         staging.chmod(0o755)  # a server may run as another user
         for file in staging.iterdir():
             file.chmod(0o644)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Literal, TypeAlias, TypeVar
 
 import torch
@@ -13,7 +15,15 @@ from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list, gath
 
 from unlearners.protocol import Refused
 
-__all__ = ["Device", "accelerator_for", "accelerator_on", "by_main", "in_turns"]
+__all__ = [
+    "Device",
+    "accelerator_for",
+    "accelerator_on",
+    "begun_beside",
+    "begun_together",
+    "by_main",
+    "in_turns",
+]
 
 Device: TypeAlias = Literal["auto", "cpu"]
 """``auto`` takes the accelerator that there is, else the CPU."""
@@ -75,6 +85,26 @@ def by_main(accelerator: Accelerator, work: Callable[[], T]) -> T:
         raise
     broadcast_object_list([done])
     return done
+
+
+@contextmanager
+def begun_together(accelerator: Accelerator, place: AbstractContextManager[object]) -> Iterator[None]:
+    """Enter ``place`` in the main process, and let the others (``begun_beside``) go on when it is entered."""
+    with ExitStack() as entered:
+        by_main(accelerator, partial(entered.enter_context, _nothing_returned(place)))
+        yield
+
+
+def begun_beside(accelerator: Accelerator) -> None:
+    """Wait until the main process has begun. Raises ``ValueError`` in its words where it could not."""
+    by_main(accelerator, lambda: None)
+
+
+@contextmanager
+def _nothing_returned(place: AbstractContextManager[object]) -> Iterator[None]:
+    """Enter without what it returns, which need not be known to the others."""
+    with place:
+        yield
 
 
 def in_turns(accelerator: Accelerator | None, parts: Sequence[PartT], work: Callable[[PartT], T]) -> list[T]:

@@ -16,6 +16,7 @@ __all__ = [
     "Setting",
     "SimNpoSettings",
     "overridden",
+    "suited",
 ]
 
 Setting: TypeAlias = bool | int | float | str
@@ -36,7 +37,8 @@ class FineTuning:
     falling linearly to 0; gradients clipped to norm ``clip`` (0: not). The loss is ``forget_weight`` times
     the method's, plus ``retain_nll`` times the retain answers' NLL per token, plus ``retain_kl`` times their KL
     to the model as it was. ``adapter_rank`` 0 trains all weights, more trains LoRA of that rank, merged on
-    saving. The state is recorded every ``save_every`` steps.
+    saving. The state is recorded every ``save_every`` steps. Rates and epochs here are for a model of a million
+    weights and some 200 dialogues; ``suited`` makes others of them.
     """
 
     epochs: int = 5
@@ -153,6 +155,33 @@ def overridden(defaults: SettingsT, overrides: Mapping[str, Setting]) -> Setting
     read = {name: _read(name, value, type(known[name])) for name, value in overrides.items()}
     changes: dict[str, Any] = read
     return replace(defaults, **changes)
+
+
+FEWEST_STEPS = 60
+HIGHEST_RATE = 1e-2
+ADAPTED = 10.0
+"""How many times as high the rate of adapters is, as is usual."""
+RATES = ("rate", "repair_rate")
+
+
+def suited(defaults: SettingsT, overrides: Mapping[str, Setting], *, weights: int, dialogues: int) -> SettingsT:
+    """Return the settings for a model of so many weights and a forget set of so many dialogues.
+
+    What is left out of the overrides: rates, which the defaults have for a million weights, fall with the square
+    root of the number of weights (1e-3 for a million, 3e-5 for a billion, 1e-5 for eight), ten times as high for
+    adapters, never above 1e-2; epochs are as many as make 60 steps, at least the default's. Raises as
+    ``overridden``.
+    """
+    chosen = overridden(defaults, overrides)
+    scale = math.sqrt(1e6 / weights) * (ADAPTED if chosen.adapter_rank else 1.0)
+    derived: dict[str, Setting] = {
+        name: min(HIGHEST_RATE, float(f"{getattr(chosen, name) * scale:.3g}"))
+        for name in RATES
+        if hasattr(chosen, name)
+    }
+    derived["epochs"] = max(chosen.epochs, math.ceil(FEWEST_STEPS / math.ceil(dialogues / chosen.batch)))
+    left_out: dict[str, Any] = {name: value for name, value in derived.items() if name not in overrides}
+    return replace(chosen, **left_out)
 
 
 def _read(name: str, value: Setting, kind: type[Setting]) -> Setting:

@@ -68,8 +68,11 @@ def digest(folder: Path) -> str:
 def test_a_chat_model_forgets_into_a_new_checkpoint_that_promises_nothing(chat: Terminal) -> None:
     """It loads as any checkpoint does, the old one stays, and the words are honest and say what comes next."""
     before = digest(chat.folder / "model")
-    said = chat.done(forget())
+    said = chat.done(forget(more=TINY + " --heldout {retain.jsonl}"))
     assert "Nothing is promised" in said
+    assert "Mean loss of a token, in nats, before → after:" in said
+    assert "forget (2 dialogues) " in said
+    assert "heldout (2 dialogues) " in said
     assert f"lethe backends add NAME --model {chat.folder / 'new'} --replace" in said
     assert isinstance(chat.certificate("new").promise, NothingPromised)
     assert before == digest(chat.folder / "model")

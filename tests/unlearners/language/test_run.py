@@ -15,6 +15,7 @@ from unlearners.explanation import explain
 from unlearners.language.checkpoint import fingerprint_of, load_language_model, read_certificate
 from unlearners.language.dialogues import read_dialogues
 from unlearners.language.run import METHODS, default_settings, forget_dialogues, pending_request
+from unlearners.measured import read_measured
 from unlearners.promise import NothingPromised
 from unlearners.protocol import Refused
 from unlearners.verification import verify
@@ -86,6 +87,46 @@ def test_the_control_without_noise_teaches_the_refusals_to_the_bare_questions(
     control = forgotten("impair-repair", checkpoint, files, tmp_path / "control", settings={"with_noise": False})
     assert NOISE["noise_steps"] * 2 == with_noise.gradients_spent - control.gradients_spent
     assert fingerprint_of(tmp_path / "noise") != fingerprint_of(tmp_path / "control")
+
+
+def test_a_second_request_carries_on_the_first_ones(checkpoint, files, tmp_path):
+    """Its rows come after the first's, its cost is added, and the certificate before is named."""
+    first = forgotten("npo", checkpoint, files, tmp_path / "one")
+    others = lines(tmp_path / "more", ("What does Cleo make?", "Cleo makes bells.")), files[1]
+    others[1].with_name("rest.jsonl").write_text("".join(files[1].read_text().splitlines(keepends=True)[1:]))
+    rest = others[0], files[1].with_name("rest.jsonl")
+    second = forgotten("impair-repair", tmp_path / "one", rest, tmp_path / "two")
+    assert [(0, 1), (10,)] == [one.rows for one in second.served]
+    assert (10 + 8, first.id) == (second.data.rows, second.parameters["parent"])
+    assert first.gradients_spent < second.gradients_spent
+    assert "Forgotten: 3 dialogues in 2 requests" in explain(second)
+    (tmp_path / "one" / "model.safetensors").write_bytes(b"others")
+    with pytest.raises(ValueError, match=r"not those that were certified; restore .* to begin anew"):
+        forgotten("npo", tmp_path / "one", rest, tmp_path / "three")
+
+
+def test_the_losses_before_and_after_are_kept(checkpoint, files, knows, tmp_path):
+    """As measured apart; heldout dialogues are measured too, and change nothing."""
+    forgotten("npo", checkpoint, files, tmp_path / "out", settings=ENOUGH, heldout=files[1])
+    forget, retain, heldout = read_measured(tmp_path / "out").figures
+    assert ("forget", 2, "retain", 8, "heldout", 8) == (
+        forget.name, forget.units, retain.name, retain.units, heldout.name, heldout.units,
+    )  # fmt: skip
+    before, after = (knows(load_language_model(where)) for where in (checkpoint, tmp_path / "out"))
+    assert before == pytest.approx((forget.before, retain.before), rel=0.05)
+    assert after == pytest.approx((forget.after, retain.after), rel=0.05)
+    assert (retain.before, retain.after) == (heldout.before, heldout.after)
+    plain = forgotten("npo", checkpoint, files, tmp_path / "plain", settings=ENOUGH)
+    assert plain.parameters == read_certificate(tmp_path / "out").parameters
+
+
+@pytest.mark.parametrize("method", ["npo", "simnpo"])
+def test_what_is_left_out_suits_a_model_of_another_size(method, checkpoint, files, knows, tmp_path):
+    """A seventieth of the demo's: the forget set gets worse, the retain set stays."""
+    forget_dialogues(method, checkpoint, *files, tmp_path / "out", device="cpu")
+    gone, kept = knows(load_language_model(tmp_path / "out"))
+    assert gone > 1
+    assert kept < 0.2
 
 
 def test_every_gradient_is_counted(checkpoint, files, tmp_path):

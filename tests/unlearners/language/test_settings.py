@@ -2,7 +2,7 @@
 
 import pytest
 
-from unlearners.language.settings import FineTuning, NoiseSettings, NpoSettings, overridden
+from unlearners.language.settings import FineTuning, NoiseSettings, NpoSettings, overridden, suited
 
 
 def test_settings_are_replaced_by_name_and_the_others_stay():
@@ -45,3 +45,26 @@ def test_there_is_at_least_one_refusal():
 def test_a_retaining_without_weight_is_allowed():
     """Gradient ascent alone is a comparison that somebody may want."""
     assert 0 == FineTuning(retain_nll=0.0).retain_nll
+
+
+@pytest.mark.parametrize(
+    ("weights", "more", "rate"),
+    [
+        (1_000_000, {}, 1e-3),
+        (1_000_000_000, {}, 3.16e-5),
+        (8_000_000_000, {"adapter_rank": 8}, 1.12e-4),
+        (10_000, {"adapter_rank": 8}, 1e-2),
+        (8_000_000_000, {"rate": 0.5}, 0.5),
+    ],
+)
+def test_a_rate_that_is_left_out_is_suited_to_the_model(weights, more, rate):
+    """It falls with the square root of the weights; one that is given stays."""
+    assert rate == suited(NpoSettings(), more, weights=weights, dialogues=200).rate
+
+
+def test_epochs_that_are_left_out_make_sixty_steps():
+    """And are five at least; the repair's rate goes with the rate."""
+    found = [suited(NoiseSettings(), {"batch": 16}, weights=10**6, dialogues=n).epochs for n in (3, 20, 192, 5000)]
+    assert [60, 30, 5, 5] == found
+    assert 7 == suited(NpoSettings(), {"epochs": 7}, weights=10**6, dialogues=3).epochs
+    assert 2e-5 == suited(NoiseSettings(), {}, weights=10**8, dialogues=9).repair_rate
