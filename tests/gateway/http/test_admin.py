@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from gateway.http.admin import CertificateState, admin_router
 from gateway.http.admin_lock import by_role, finding_admins
@@ -279,3 +279,14 @@ async def test_a_database_that_fails_is_503_and_names_no_path(store: Store, clie
     failed = await client.get("/admin/topics")
     assert (failed.status_code, failed.json()["error"]["code"]) == (503, "store_unavailable")
     assert store.shown not in failed.text
+
+
+async def test_a_route_that_has_no_role_is_closed_to_everybody(store: Store) -> None:
+    """Even to whoever has LETHE_ADMIN_KEY: somebody forgot to say who may."""
+    app = FastAPI()
+    router = APIRouter(route_class=by_role(finding_admins(store, "admin-key")))
+    router.add_api_route("/admin/forgotten", lambda: "opened")
+    app.include_router(router)
+    install_problem_handlers(app)
+    async with client_of(app) as client:
+        assert 403 == (await client.get("/admin/forgotten")).status_code
