@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal, TypeAlias, cast, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 from calibration.answered import Figures
 from calibration.certificate_parts import (
@@ -163,9 +163,9 @@ Applicability: TypeAlias = Applies | Mismatch
 def applies_to(certificate: Certificate, now: Bindings) -> Applicability:
     """Compare what the certificate binds with what is being served now.
 
-    Generator, verifier, refinement and decoding must be the same. Fewer rounds than calibrated are allowed,
-    since the promise holds for every smaller budget. The active topics must be the calibrated ones, or some
-    of them where the certificate covers subsets; never none, and never one of another fingerprint. An
+    Generator, verifier, streaming, refinement and decoding must be the same. Fewer rounds than calibrated are
+    allowed, since the promise holds for every smaller budget. The active topics must be the calibrated ones, or
+    some of them where the certificate covers subsets; never none, and never one of another fingerprint. An
     infeasible certificate applies to nothing (part ``threshold``). ``now.prompts`` is not compared.
     """
     bound = certificate.bindings
@@ -173,6 +173,7 @@ def applies_to(certificate: Certificate, now: Bindings) -> Applicability:
         "threshold": certificate.threshold is None,
         "generator": now.generator != bound.generator,
         "verifier": now.verifier != bound.verifier,
+        "streaming": now.streamed != bound.streamed,
         "refinement": now.refinement != bound.refinement,
         "decoding": now.decoding != bound.decoding,
         "rounds": now.rounds > bound.rounds,
@@ -217,7 +218,7 @@ def _check_digest(source: Mapping[str, object]) -> None:
 
 
 def _content(certificate: Certificate) -> dict[str, object]:
-    content = {
+    content: dict[str, Any] = {
         "schema": SCHEMA,
         **asdict(certificate),
         "served": outcome_out(certificate.served),
@@ -227,6 +228,8 @@ def _content(certificate: Certificate) -> dict[str, object]:
         "record_lows": lows_out(certificate.record_lows),
         "grid_leaks": [asdict(entry) for entry in certificate.grid_leaks],
     }
+    if not certificate.bindings.streamed:
+        del content["bindings"]["streamed"]
     # Later additions are written only where they say something, so that older certificates keep their ids.
     return {name: value for name, value in content.items() if name not in _OPTIONAL or value is not None}
 

@@ -42,6 +42,7 @@ def explain(certificate: Certificate) -> str:
     sections = [
         f"Certificate {certificate.id}, created {certificate.created}",
         in_one_sentence(certificate),
+        *_streaming(certificate),
         *_evidence(certificate),
         *_judge(certificate),
         *_few_labels(certificate),
@@ -56,6 +57,15 @@ def explain(certificate: Certificate) -> str:
         ),
     ]
     return "\n".join(sections)
+
+
+def _streaming(certificate: Certificate) -> list[str]:
+    if not certificate.bindings.streamed:
+        return []
+    return [
+        "It is about answers that go out segment by segment: a leak is a leak in what was sent before the stream "
+        "stopped, and an answer of which the beginning went out counts as answered."
+    ]
 
 
 def _evidence(certificate: Certificate) -> list[str]:

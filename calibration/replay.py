@@ -81,14 +81,18 @@ def generations(trajectory: Trajectory, threshold: float, surrender: Surrender |
     position = released(trajectory, threshold, surrender)
     if position is None:
         gone = None if surrender is None else surrendered(trajectory, surrender)
-        return generations_always(trajectory) if gone is None else gone
+        return generations_always(trajectory) if gone is None else _generated(trajectory.candidates[:gone])
     last = trajectory.candidates[position].round
-    return sum(candidate.round <= last for candidate in trajectory.candidates)
+    return _generated(candidate for candidate in trajectory.candidates if candidate.round <= last)
 
 
 def generations_always(trajectory: Trajectory) -> int:
     """Count the generations of the loop that never stops; a round that ended it unscored counts one."""
-    return len(trajectory.candidates) + (trajectory.ended is not None)
+    return _generated(trajectory.candidates) + (trajectory.ended is not None)
+
+
+def _generated(candidates: Iterable[Candidate]) -> int:
+    return sum(not candidate.partial for candidate in candidates)
 
 
 def by_unit(trajectories: Iterable[Trajectory]) -> Iterator[tuple[str, Sequence[Trajectory]]]:

@@ -17,6 +17,7 @@ class Bindings:
 
     ``topics`` maps the id of each active topic to its fingerprint; ``rounds`` is the budget T; ``prompts``
     fingerprints the calibration prompts and stays empty where bindings describe what is being served.
+    ``streamed`` says that answers go out segment by segment as they are verified, not whole.
     """
 
     generator: str
@@ -26,6 +27,7 @@ class Bindings:
     decoding: str
     rounds: int
     prompts: str = ""
+    streamed: bool = False
 
     def __post_init__(self) -> None:
         if self.rounds < 1:
@@ -37,6 +39,7 @@ class Candidate:
     """One answer of the loop: ``score`` in [0, 1], higher is more likely a leak.
 
     ``topics`` are the ids that the evidence named; ``leak`` is the oracle's label, None while there is none.
+    ``partial`` marks the beginning of an answer that stands before it whole: no generation of its own.
     ``answer`` is sensitive: for labelling and audit, never for the client or a certificate.
     """
 
@@ -45,6 +48,7 @@ class Candidate:
     topics: tuple[str, ...] = ()
     answer: str = ""
     leak: bool | None = None
+    partial: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.score <= 1.0:

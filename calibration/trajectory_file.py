@@ -140,6 +140,7 @@ def bindings_in(source: Mapping[str, object]) -> Bindings:
         decoding=field(source, "decoding", str),
         rounds=field(source, "rounds", int),
         prompts=field(source, "prompts", str),
+        streamed=optional(source, "streamed", bool) or False,
     )
 
 
@@ -169,6 +170,7 @@ def _candidate(source: Mapping[str, object]) -> Candidate:
         topics=tuple(list_of(source, "topics", str)),
         answer=field(source, "answer", str),
         leak=optional(source, "leak", bool),
+        partial=optional(source, "partial", bool) or False,
     )
 
 

@@ -22,6 +22,7 @@ from gateway.guard.embeddings import Embedded, Refused
 from gateway.guard.loop import Guard, Outcome
 from gateway.guard.policy import Panel
 from gateway.guard.private import sealed, why_sealed
+from gateway.guard.streaming import SendOut
 from gateway.guard.trajectory import LoopPlan
 from gateway.http.admin import admin_router
 from gateway.http.admin_lock import by_role, finding_admins
@@ -178,13 +179,13 @@ def create_app(parts: Gateway, meters: Meters | None = None) -> FastAPI:
     guarded = by_role(finding_admins(parts.store, _secret(settings.admin_key)))
     admitted = [*client, Depends(admit)]
 
-    async def ask(request: ChatRequest) -> Outcome:
+    async def ask(request: ChatRequest, send_out: SendOut | None = None) -> Outcome:
         visit = present_visit()
 
         def told(revision: int) -> None:
             visit.revision = revision if settings.disclose else None
 
-        outcome = await parts.ask(request, present_client(), watched=True, told=told)
+        outcome = await parts.ask(request, present_client(), watched=True, told=told, send_out=send_out)
         # What the client reads as usage, and not what the loop cost: the limits must not count its rounds aloud.
         visit.spend(outcome.usage.prompt_tokens + outcome.usage.completion_tokens)
         return outcome

@@ -43,6 +43,7 @@ class Wish:
     """What the certificate should promise: see ``calibration.issue.issue_certificate``.
 
     ``sample_seed`` drew the units that people labelled, for the method ``few_labels``.
+    ``streamed``: about answers that go out segment by segment, where a leak is a leak in what was sent.
     """
 
     level: float = 0.05
@@ -53,6 +54,7 @@ class Wish:
     tries: int | None = None
     most_lost: float | None = None
     sample_seed: int = 0
+    streamed: bool = False
 
 
 async def calibrate(
@@ -80,9 +82,10 @@ async def calibrate(
     labels are missing; ``UpstreamError`` if the model fails.
     """
     check_prompts(prompts, wish.every_group, wish.tries)
-    async with gateway.policies.for_calibration(model) as subject:
+    plan = replace(gateway.plan, streamed=wish.streamed)
+    async with gateway.policies.for_calibration(model, streamed=wish.streamed) as subject:
         recording = await record_prompts(
-            subject, prompts, gateway.plan, trajectories,
+            subject, prompts, plan, trajectories,
             model=model, oracle=oracle, progress=progress, concurrency=concurrency,
         )  # fmt: skip
     with issuing(wish.method):

@@ -14,7 +14,17 @@ from gateway.certificates import stored_certificate
 from gateway.clients import ANYONE, Client, KeyRing, client_of, key_digest
 from gateway.drift.monitoring import Drift
 from gateway.errors import InvalidInput, UpstreamUnreachable
-from gateway.guard.policy import NONE_ACTIVE, Bounded, Closed, Open, Panel, Policy, ReleaseRule, decide_rule
+from gateway.guard.policy import (
+    NONE_ACTIVE,
+    Bounded,
+    Closed,
+    Open,
+    Panel,
+    Policy,
+    ReleaseRule,
+    ZeroEvidence,
+    decide_rule,
+)
 from gateway.guard.trajectory import LoopPlan
 from gateway.guard.watching import Watching, watching
 from gateway.store.records import ForgetTopic, Mode, Place, PolicyRecord
@@ -44,7 +54,8 @@ class Served:
     """All that one request needs: who answers it, what is forgotten, and what has to hold for an answer.
 
     ``certificate`` is the one that applies, if one does. ``watching`` is what is monitored beside. ``stand_ins``
-    is how many other generators could still be asked for the model, each by a rule of its own.
+    is how many other generators could still be asked for the model, each by a rule of its own. ``streamed`` says
+    that the rule is for an answer that goes out segment by segment.
     """
 
     upstream: Upstream
@@ -53,6 +64,17 @@ class Served:
     certificate: Certificate | None = None
     watching: Watching | None = None
     stand_ins: int = 0
+    streamed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What a rule is decided for: who is asked under which name, what is forgotten, how the answer goes out."""
+
+    model: str
+    asked: Upstream
+    active: frozenset[str]
+    streamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +108,7 @@ class InForce:
     panel: Panel
     watching: Watching | None
     prepared: dict[_Sets, Policy]
-    served: dict[tuple[str, Upstream, frozenset[str]], Served] = field(default_factory=dict)
+    served: dict[_Case, Served] = field(default_factory=dict)
     actives: dict[_Sets, frozenset[str]] = field(default_factory=dict)
 
     def active(self, client: Client) -> frozenset[str]:
@@ -172,12 +194,18 @@ class Policies:
 
     @asynccontextmanager
     async def serving(
-        self, model: str, client: Client = ANYONE, *, failed: Collection[Upstream] = ()
+        self,
+        model: str,
+        client: Client = ANYONE,
+        *,
+        failed: Collection[Upstream] = (),
+        streamed: bool = False,
     ) -> AsyncIterator[Served]:
         """Give what this client's request for ``model`` needs, as the store has it now, and keep it open inside.
 
         Where the client's key has a backend, that one answers, and without it no other model does. Those that
-        ``failed`` already are not given again. Raises ``StoreError`` where the store cannot be asked,
+        ``failed`` already are not given again. ``streamed`` asks for the rule of answers that go out segment by
+        segment, where there is one. Raises ``StoreError`` where the store cannot be asked,
         ``UpstreamUnreachable`` where the backend has gone, or all have failed.
         """
         in_force = await self._in_force()
@@ -188,10 +216,21 @@ class Policies:
             left = [one for one in in_force.fleet.standing(asked) if one not in failed]
             if not left:
                 raise UpstreamUnreachable("the model is not available")
-            served = self._after_drift(await self._served(in_force, asked, left[0], client))
+            case = _Case(asked, left[0], in_force.active(client))
+            served = await (self._streaming if streamed else self._whole)(in_force, case)
             if client.fallback is not None:
                 served = replace(served, policy=replace(served.policy, fallback=client.fallback))
             yield served if len(left) == 1 else replace(served, stand_ins=len(left) - 1)
+
+    async def _whole(self, in_force: InForce, case: _Case) -> Served:
+        return self._after_drift(await self._served(in_force, case))
+
+    async def _streaming(self, in_force: InForce, case: _Case) -> Served:
+        """Stream where nothing is forgotten or a certificate covers it; else an answer is verified whole."""
+        whole = await self._whole(in_force, case)
+        found = await self._whole(in_force, replace(case, streamed=True))
+        as_lax = isinstance(found.rule, ZeroEvidence) and isinstance(whole.rule, ZeroEvidence)
+        return found if as_lax or isinstance(found.rule, Open | Bounded) else whole
 
     def _after_drift(self, served: Served) -> Served:
         """Let an alarm count from the next request on."""
@@ -229,7 +268,7 @@ class Policies:
         return self._routing.problems()
 
     @asynccontextmanager
-    async def for_calibration(self, model: str) -> AsyncIterator[Subject]:
+    async def for_calibration(self, model: str, *, streamed: bool = False) -> AsyncIterator[Subject]:
         """Give the active topics and the models as they are now, and keep these open inside the block.
 
         Its judges take the time that they need: a verdict that comes too late while serving lets nothing out;
@@ -250,17 +289,20 @@ class Policies:
                 raise InvalidInput(policy.sealed)
             policy = replace(policy, routes=in_force.routes(model, active))
             asked = fleet.serving(model)
-            yield Subject(asked, policy, self.bindings(asked, policy, model), self._panel.learned)
+            bindings = self.bindings(asked, policy, model, streamed=streamed)
+            yield Subject(asked, policy, bindings, self._panel.learned)
 
-    def bindings(self, asked: Upstream, policy: Policy, model: str) -> Bindings:
+    def bindings(self, asked: Upstream, policy: Policy, model: str, *, streamed: bool = False) -> Bindings:
         """Name everything that a certificate for ``model`` under ``policy`` depends on, the prompts aside."""
+        plan = replace(self._plan, streamed=streamed)
         return Bindings(
             generator=generator_fingerprint(asked, model, policy.routes),
             verifier=policy.verifier,
             topics=policy.fingerprints,
-            refinement=self._plan.refinement_fingerprint(asked.capabilities),
-            decoding=self._plan.decoding_fingerprint,
-            rounds=self._plan.rounds,
+            refinement=plan.refinement_fingerprint(asked.capabilities),
+            decoding=plan.decoding_fingerprint,
+            rounds=plan.rounds,
+            streamed=streamed,
         )
 
     async def _in_force(self) -> InForce:
@@ -298,22 +340,22 @@ class Policies:
         fleet = self._routing.fleet
         return InForce(record, certificates, unreadable or unusable, keys, fleet, panel, watched, prepared)
 
-    async def _served(self, in_force: InForce, model: str, asked: Upstream, client: Client) -> Served:
-        active = in_force.active(client)
-        served = in_force.served.get((model, asked, active))
+    async def _served(self, in_force: InForce, case: _Case) -> Served:
+        served = in_force.served.get(case)
         if served is None:
-            served = await self._decided(in_force, model, asked, active)
+            served = replace(await self._decided(in_force, case), streamed=case.streamed)
             if len(in_force.served) < _MOST_SERVED:  # the model's name is the client's to invent
-                in_force.served[model, asked, active] = served
+                in_force.served[case] = served
         return served
 
-    async def _decided(self, in_force: InForce, model: str, asked: Upstream, active: frozenset[str]) -> Served:
+    async def _decided(self, in_force: InForce, case: _Case) -> Served:
         """Decide by this generator's own fingerprint: no certificate of another one's carries over."""
+        model, asked, active = case.model, case.asked, case.active
         asked.fingerprint(model)  # raises for a model that there is not
         if not active:
             policy = Policy(in_force.record.revision, {}, {}, None)
             return Served(asked, policy, Open(), watching=in_force.watching)
-        certificate, otherwise = self._certificate(in_force, asked, model, active)
+        certificate, otherwise = self._certificate(in_force, case)
         indexed = in_force.indexed(certificate, active)
         policy = replace(await self._prepared(in_force, active, indexed), routes=in_force.routes(model, indexed))
         if in_force.shut is not None:
@@ -321,7 +363,7 @@ class Policies:
         rule = decide_rule(
             policy,
             certificate,
-            self.bindings(asked, policy, model),
+            self.bindings(asked, policy, model, streamed=case.streamed),
             without_certificate=self._exceptions.without_certificate,
             strictest=self._exceptions.strictest_threshold,
             otherwise=otherwise,
@@ -329,16 +371,16 @@ class Policies:
         return Served(asked, policy, rule, certificate if isinstance(rule, Bounded) else None, in_force.watching)
 
     def _certificate(
-        self, in_force: InForce, asked: Upstream, model: str, active: frozenset[str]
+        self, in_force: InForce, case: _Case
     ) -> tuple[Certificate | None, str]:
         """Find the newest certificate that was made of this generator, or say why there is none.
 
         A single certificate is given even so: how it does not fit says more.
         """
-        certificates = in_force.certificates
+        certificates = [one for one in in_force.certificates if one.bindings.streamed is case.streamed]
         for certificate in certificates:
-            routes = in_force.routes(model, in_force.indexed(certificate, active))
-            if generator_fingerprint(asked, model, routes) == certificate.bindings.generator:
+            routes = in_force.routes(case.model, in_force.indexed(certificate, case.active))
+            if generator_fingerprint(case.asked, case.model, routes) == certificate.bindings.generator:
                 return certificate, ""
         if len(certificates) < 2:
             return next(iter(certificates), None), NONE_ACTIVE

@@ -18,6 +18,7 @@ from gateway.guard.given import judge_given
 from gateway.guard.loop import Guard, Outcome, Released
 from gateway.guard.outcomes import measurements
 from gateway.guard.policy import Bounded, Closed, Open, Panel, ReleaseRule, ZeroEvidence
+from gateway.guard.streaming import SendOut, may_stream
 from gateway.guard.trajectory import LoopPlan
 from gateway.http.admin import CertificateState
 from gateway.http.admin_verify import GivenExchange, Judged
@@ -62,16 +63,24 @@ class Gateway:
     panel: Panel
 
     async def ask(
-        self, request: ChatRequest, client: Client = ANYONE, *, watched: bool = False, told: Told = _untold
+        self,
+        request: ChatRequest,
+        client: Client = ANYONE,
+        *,
+        watched: bool = False,
+        told: Told = _untold,
+        send_out: SendOut | None = None,
     ) -> Outcome:
         """Answer a request under the policy of this moment, by the client's backend if its key has one.
 
         A model that is not on the key's list is unknown to its client. ``watched`` requests are real traffic, by
-        which drift is judged. ``told`` hears the revision by which the answer is given. Raises ``LetheError``.
+        which drift is judged. ``told`` hears the revision by which the answer is given. ``send_out`` takes the
+        content segment by segment, where the settings, the request and a certificate allow that. Raises
+        ``LetheError``.
         """
         _require_listed(client, request.model)
         with self.trace.span("answer") as note:
-            served, outcome = await self._answered(request, client, told)
+            served, outcome = await self._answered(request, client, told, send_out)
             note(**measurements(outcome))
             self._tell(outcome, served, client)
             if isinstance(outcome, Released):
@@ -80,22 +89,31 @@ class Gateway:
             self._watch(request, outcome, served.certificate)
         return outcome
 
-    async def _answered(self, request: ChatRequest, client: Client, told: Told) -> tuple[Served, Outcome]:
+    async def _answered(
+        self, request: ChatRequest, client: Client, told: Told, send_out: SendOut | None
+    ) -> tuple[Served, Outcome]:
         """Ask a generator that can answer; where it fails before any answer, the next one, by that one's own rule.
 
         All of it together has the loop's deadline.
         """
+        streamed = send_out is not None and self.settings.streaming == "segment" and may_stream(request)
+        out = _Counted(send_out) if send_out is not None and streamed else None
         deadline = asyncio.get_running_loop().time() + self.plan.deadline_s
         failed: list[Upstream] = []
         while True:
-            async with self.policies.serving(request.model, client, failed=failed) as served:
+            async with self.policies.serving(request.model, client, failed=failed, streamed=streamed) as served:
                 told(served.policy.revision)
                 try:
                     outcome = await self.guard.answer(
-                        served.upstream, request, served.policy, served.rule, deadline=deadline
+                        served.upstream,
+                        request,
+                        served.policy,
+                        served.rule,
+                        deadline=deadline,
+                        send_out=out if served.streamed else None,
                     )
                 except UpstreamError as error:
-                    late = asyncio.get_running_loop().time() >= deadline
+                    late = asyncio.get_running_loop().time() >= deadline or (out is not None and out.begun)
                     if late or not served.stand_ins or not standing_in_helps(error):
                         raise
                 else:
@@ -190,6 +208,18 @@ class Gateway:
             return {model: _state((await self.policies.now(model))[1]) for model in await self.upstream.models()}
         except LetheError as error:
             return {"": CertificateState(None, f"not checked: {problem_body(error)['error']['message']}")}
+
+
+class _Counted:
+    """Sends on, and remembers that something has gone out, which no other generator's answer can follow."""
+
+    def __init__(self, send_out: SendOut) -> None:
+        self._send_out = send_out
+        self.begun = False
+
+    def __call__(self, text: str) -> None:
+        self.begun = True
+        self._send_out(text)
 
 
 def _require_listed(client: Client, model: str) -> None:

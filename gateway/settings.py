@@ -232,6 +232,11 @@ class Settings(BaseSettings):
         description="Tell clients in the field `lethe` what the loop did, and so what is forgotten.",
     )
 
+    streaming: Literal["whole", "segment"] = Field(
+        "whole",
+        description="How streamed answers go out: `whole` verifies all before the first word; `segment` lets a "
+        "sentence go once all up to it passed, where a certificate made with `--streamed` is active.",
+    )
     max_prompt_chars: int = Field(
         200_000, ge=1_000, description="Longest conversation accepted while a topic is active, characters."
     )

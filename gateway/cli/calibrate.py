@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -84,6 +84,14 @@ def calibrate_command(
         ),
     ] = None,
     few_seed: Annotated[int, typer.Option(help="The --seed that drew these units.", rich_help_panel=_EXTRA)] = 0,
+    streamed: Annotated[
+        bool,
+        typer.Option(
+            "--streamed",
+            help="Promise it for LETHE_STREAMING=segment: of answers that go out sentence by sentence.",
+            rich_help_panel=_EXTRA,
+        ),
+    ] = False,
     most_lost: Annotated[
         float | None,
         typer.Option(help="Give up early where that loses at most this share of answers.", rich_help_panel=_EXTRA),
@@ -139,17 +147,20 @@ def calibrate_command(
         settings = read_settings(rounds=rounds, database=database, upstream_url=upstream)
         wish: Wish | JointWish
         if method is MethodName.JOINT:
-            if every_group or tries or audit or few or most_lost is not None or labels:
+            if every_group or tries or audit or few or most_lost is not None or labels or streamed:
                 raise InvalidInput(
-                    "--method joint goes with none of --every-group, --tries, --audit, --few, --most-lost and "
-                    "--labels: it records every list of strategies anew, so its prompts need `forbidden` strings; "
-                    "for a promise of another kind, set what it chose and calibrate that on other prompts"
+                    "--method joint goes with none of --every-group, --tries, --audit, --few, --most-lost, "
+                    "--labels and --streamed: it records every list of strategies anew, so its prompts need "
+                    "strings; for a promise of another kind, set what it chose and calibrate that on other prompts"
                 )
             lists = strategies_among or ",".join(settings.strategies)
             wish = joint_wish(alpha, confidence, rounds_among, lists, most_changed, most_refused, subsets=subsets)
         else:
-            wish = plain_wish(
-                alpha, confidence, method, every_group, tries, most_lost, audit, few, few_seed, subsets=subsets
+            wish = replace(
+                plain_wish(
+                    alpha, confidence, method, every_group, tries, most_lost, audit, few, few_seed, subsets=subsets
+                ),
+                streamed=streamed,
             )
         check_prompts(prompt_set, every_group, tries)
         _check_files(out, prompt_set, labels, audit, few)

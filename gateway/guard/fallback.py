@@ -27,16 +27,19 @@ def fallback_text(fallback: Fallback) -> str:
             return fallback.text or UNAWARE
 
 
-def fallback_choice(text: str, most_tokens: int | None = None, finish: FallbackFinish = "stop") -> Choice:
+def fallback_choice(
+    text: str, most_tokens: int | None = None, finish: FallbackFinish = "stop", *, sent: str = ""
+) -> Choice:
     """Shape the fallback as an ordinary answer: no special case for a client's code, no longer than asked.
 
-    With ``content_filter`` it is a refusal instead, as the model's own would be, and says so.
+    With ``content_filter`` it is a refusal instead, as the model's own would be, and says so. ``sent`` is the
+    beginning of an answer that the client has already.
     """
     words = text.split(" ")
+    left = len(words) if most_tokens is None else max(most_tokens - len(sent.split()), 0)
+    said = " ".join(words[:left])
     if finish == "content_filter":
-        refusal = text if most_tokens is None else " ".join(words[:most_tokens])
-        return Choice({"role": "assistant", "content": None, "refusal": refusal}, "content_filter")
-    if most_tokens is not None and len(words) > most_tokens:
-        cut = " ".join(words[:most_tokens])
-        return Choice(message={"role": "assistant", "content": cut}, finish_reason="length")
-    return Choice(message={"role": "assistant", "content": text}, finish_reason="stop")
+        message = {"role": "assistant", "content": sent or None, "refusal": said}
+        return Choice(message, "content_filter")
+    whole = f"{sent}\n{said}" if sent and said else sent + said
+    return Choice({"role": "assistant", "content": whole}, "length" if left < len(words) else "stop")

@@ -15,6 +15,7 @@ from gateway.guard.channels import visible
 from gateway.guard.fallback import FallbackFinish, fallback_choice, fallback_text
 from gateway.guard.policy import Bounded, Closed, Open, Policy, ReleaseRule, ZeroEvidence
 from gateway.guard.release import goes_out
+from gateway.guard.streaming import Refused, SendOut, StreamedLoop
 from gateway.guard.together import all_of
 from gateway.guard.trajectory import Candidate, Ended, LoopPlan, generated, walk
 from gateway.store.records import Fallback
@@ -25,10 +26,10 @@ from verifiers.protocol import Evidence
 __all__ = ["FellBack", "Guard", "Outcome", "Reason", "Released"]
 
 Reason: TypeAlias = Literal[
-    "exhausted", "surrendered", "abstained", "refused", "upstream", "deadline", "uncertified"
+    "exhausted", "surrendered", "abstained", "refused", "upstream", "deadline", "uncertified", "cut"
 ]
 """Why the fallback answered: ``exhausted``, and ``surrendered`` before the last round, alone say that every
-candidate was judged too much of a leak."""
+candidate was judged too much of a leak; ``cut``, that a later segment was, behind others that had gone out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,12 @@ class Guard:
         rule: ReleaseRule,
         *,
         deadline: float | None = None,
+        send_out: SendOut | None = None,
     ) -> Outcome:
         """Answer one request under one policy, by ``upstream`` unless the policy routes a topic elsewhere.
+
+        With ``send_out`` the answer's content goes there segment by segment, as it passes; what that was is the
+        beginning of the outcome's content. The rule must be one for such answers, and the request may be streamed.
 
         Each of ``request.n`` choices goes through a loop of its own: a certificate bounds one answer. ``deadline``
         is a time of the running event loop's; None gives all of the plan's seconds from now. Raises
@@ -109,18 +114,25 @@ class Guard:
             return _together(await all_of(each))
         match rule:
             case Open():
-                return await self._unguarded(upstream, request, rule, until)
+                return await self._unguarded(upstream, request, rule, until, send_out)
             case Closed(reason):
                 return self._fall_back(request, policy, rule, None, "uncertified", reason)
+            case Bounded() | ZeroEvidence() if send_out is not None:
+                return await self._streamed(upstream, request, policy, rule, until, send_out)
             case Bounded() | ZeroEvidence():
                 return await self._guarded(upstream, request, policy, rule, until)
 
     async def _unguarded(
-        self, upstream: Upstream, request: ChatRequest, rule: ReleaseRule, until: float
+        self,
+        upstream: Upstream,
+        request: ChatRequest,
+        rule: ReleaseRule,
+        until: float,
+        send_out: SendOut | None,
     ) -> Outcome:
         try:
             async with asyncio.timeout_at(until):
-                completion = await generated(upstream, request, 1, self._trace)
+                completion = await generated(upstream, request, 1, self._trace, send_out)
         except TimeoutError:
             raise UpstreamTimeout(_TOO_LATE, phase="read") from None
         return Released(
@@ -172,6 +184,28 @@ class Guard:
             return self._fall_back(request, policy, rule, last, "deadline", "the loop's deadline passed")
         return self._fall_back(request, policy, rule, last, "exhausted", "no candidate passed")
 
+    async def _streamed(
+        self,
+        upstream: Upstream,
+        request: ChatRequest,
+        policy: Policy,
+        rule: Bounded | ZeroEvidence,
+        until: float,
+        send_out: SendOut,
+    ) -> Outcome:
+        loop = StreamedLoop(replace(self._plan, streamed=True), rule, send_out, self._trace)
+        try:
+            async with asyncio.timeout_at(until):
+                found = await loop.run(upstream, request, policy)
+        except TimeoutError:
+            if loop.last is None:
+                raise UpstreamTimeout(_TOO_LATE, phase="read") from None
+            found = Refused("deadline", "the loop's deadline passed")
+        if isinstance(found, Candidate):
+            return _release(found, rule)
+        fallen = self._fall_back(request, policy, rule, loop.last, found.reason, found.detail, sent=loop.sent)
+        return replace(fallen, usage_total=loop.spent)
+
     def _fall_back(
         self,
         request: ChatRequest,
@@ -180,12 +214,14 @@ class Guard:
         last: Candidate | None,
         reason: Reason,
         detail: str,
+        *,
+        sent: str = "",
     ) -> FellBack:
         text = fallback_text(self._fallback_for(policy, last))
-        choice = fallback_choice(text, _most_tokens(request), self._finish)
+        choice = fallback_choice(text, _most_tokens(request), self._finish, sent=sent)
         written = len(visible([choice]).split())
         spent = last.usage_total if last else Usage()
-        prompt_tokens = last.usage.prompt_tokens if last else _words(request)
+        prompt_tokens = (last.usage.prompt_tokens if last else 0) or _words(request)
         return FellBack(
             choices=(choice,),
             model=last.model if last else request.model,

@@ -12,6 +12,7 @@ __all__ = ["measurements"]
 _OUTCOMES: Final[Mapping[Reason, str]] = {
     "exhausted": "blocked",
     "surrendered": "blocked",
+    "cut": "blocked",
     "uncertified": "uncertified",
 }
 """Reasons for the fallback that are outcomes of their own; after every other one the answer was not judged."""

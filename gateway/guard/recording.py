@@ -130,6 +130,7 @@ class Recorder:
             topics=tuple(sorted({piece.topic_id for piece in candidate.evidence} | candidate.topics)),
             answer=candidate.text,
             leak=False if prompt.benign else self.oracle(prompt, candidate.text),
+            partial=candidate.partial,
         )
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from gateway.errors import InvalidInput, UpstreamGarbage, UpstreamRejected
 from gateway.guard.channels import judged, verifiable, visible
 from gateway.guard.conversation import Conversation, read_conversation
+from gateway.guard.invisible import without_invisible
 from gateway.guard.policy import Policy
 from gateway.guard.refine import (
     RESAMPLE_TEMPERATURE,
@@ -22,11 +23,25 @@ from gateway.guard.refine import (
     next_request,
     refinement_fingerprint,
 )
+from gateway.guard.segments import CUTTING, cuts
 from gateway.telemetry.trace import UNTRACED, Trace
-from gateway.upstream.protocol import Capabilities, ChatRequest, Choice, Completion, Upstream, Usage
-from verifiers.protocol import Abstained, Evidence, Exchange, Judge, Topic, Verdict
+from gateway.upstream.protocol import Capabilities, ChatRequest, Choice, Completion, Upstream, Usage, streamed
+from verifiers.protocol import Abstained, Evidence, Judge, Scored, Topic, Verdict
 
-__all__ = ["KEPT_PARAMETERS", "Candidate", "Ended", "LoopPlan", "Step", "generated", "walk"]
+__all__ = [
+    "KEPT_PARAMETERS",
+    "Beginnings",
+    "Candidate",
+    "Ended",
+    "LoopPlan",
+    "Step",
+    "Walker",
+    "beginning",
+    "generated",
+    "is_refusal",
+    "walk",
+    "written",
+]
 
 KEPT_PARAMETERS: Final = frozenset(
     "max_completion_tokens max_tokens metadata parallel_tool_calls response_format stop "
@@ -41,7 +56,8 @@ class LoopPlan:
 
     ``strategies`` are used in turn from the second round on, the last one for ever. ``decoding`` takes the
     place of all that the client says about decoding in conversations that touch a topic. A conversation of
-    more than ``most_prompt_chars`` is refused, since every verifier reads it.
+    more than ``most_prompt_chars`` is refused, since every verifier reads it. ``streamed`` answers go out piece by
+    piece as they are verified; then a round holds one candidate.
     """
 
     rounds: int = 5
@@ -50,6 +66,7 @@ class LoopPlan:
     decoding: Mapping[str, Any] = field(default_factory=lambda: {"temperature": 0.0})
     deadline_s: float = 120.0
     most_prompt_chars: int = 200_000
+    streamed: bool = False
 
     def __post_init__(self) -> None:
         if self.rounds < 1 or self.candidates_per_round < 1 or self.deadline_s <= 0:
@@ -63,7 +80,8 @@ class LoopPlan:
 
     def refinement_fingerprint(self, capabilities: Capabilities) -> str:
         """Change whenever a later round could ask otherwise."""
-        return refinement_fingerprint(self.strategies, self.candidates_per_round, capabilities)
+        whole = refinement_fingerprint(self.strategies, self.candidates_per_round, capabilities)
+        return hashlib.sha256(f"{CUTTING} {whole}".encode()).hexdigest()[:16] if self.streamed else whole
 
     @property
     def decoding_fingerprint(self) -> str:
@@ -84,7 +102,9 @@ class Candidate:
     ``round`` counts from 1, ``generations`` the answers drawn up to and with this one; ``usage`` is what it
     would have cost without a loop, ``usage_total`` that of all so far. ``topics`` are those that the
     conversation touches. ``ends_round`` says that the round holds no further candidate;
-    ``opening_score`` is the score of the trajectory's first one, None where the conversation touches no topic.
+    ``opening_score`` is the score of the trajectory's first one, or of the first segment of it where answers are
+    streamed; None where the conversation touches no topic. A ``partial`` one is the beginning of an answer that
+    comes before it whole.
     """
 
     round: int
@@ -98,6 +118,7 @@ class Candidate:
     generations: int
     ends_round: bool = True
     opening_score: float | None = None
+    partial: bool = False
 
     @property
     def text(self) -> str:
@@ -120,10 +141,21 @@ class Ended:
 Step: TypeAlias = Candidate | Ended
 
 
-async def generated(upstream: Upstream, request: ChatRequest, round_: int, trace: Trace) -> Completion:
-    """Call the model, and tell the trace."""
+async def generated(
+    upstream: Upstream,
+    request: ChatRequest,
+    round_: int,
+    trace: Trace,
+    send_out: Callable[[str], None] | None = None,
+) -> Completion:
+    """Call the model, and tell the trace. With ``send_out`` its content goes there as it comes."""
+
+    async def send(text: str) -> None:
+        if send_out is not None:
+            send_out(text)
+
     with trace.span("generate", model=request.model, round=round_) as note:
-        completion = await upstream.complete(request)
+        completion = await (upstream.complete(request) if send_out is None else streamed(upstream, request, send))
         note(prompt_tokens=completion.usage.prompt_tokens, completion_tokens=completion.usage.completion_tokens)
     return completion
 
@@ -140,7 +172,7 @@ async def walk(
     threshold, so a trajectory is the same whatever the threshold is. One trajectory leads to one answer:
     ``request.n`` is 1. Raises ``UpstreamError`` if the first generation fails: then there is nothing to judge.
     """
-    walker = await _Walker.start(upstream, plan, request, policy, trace)
+    walker = await Walker.start(upstream, plan, request, policy, trace)
     for round_ in range(1, plan.rounds + 1):
         steps = await walker.take(round_)
         for step in steps:
@@ -148,10 +180,80 @@ async def walk(
         candidates = [step for step in steps if isinstance(step, Candidate)]
         if len(candidates) < len(steps):
             return
-        walker.turn(round_ + 1, min(candidates, key=lambda candidate: candidate.score))
+        # Of a streamed answer the first segment decides, which stands last: serving has seen no more of it.
+        walker.turn(round_ + 1, min(reversed(candidates) if plan.streamed else candidates, key=_by_score))
 
 
-class _Walker:
+def _by_score(candidate: Candidate) -> float:
+    return candidate.score
+
+
+class Beginnings:
+    """An answer judged segment by segment: each beginning, in the end the whole, by the worst score so far."""
+
+    def __init__(self, walker: Walker, round_: int) -> None:
+        self._walker = walker
+        self._round = round_
+        self._score = 0.0
+        self._evidence: tuple[Evidence, ...] = ()
+
+    async def judge(self, choice: Choice, completion: Completion, *, partial: bool) -> Candidate | Abstained:
+        """Judge what there is of the answer by now; its score is never below that of an earlier beginning."""
+        verdict = await self._walker.verdict(choice, self._round)
+        if isinstance(verdict, Abstained):
+            return verdict
+        new = [piece for piece in verdict.evidence if piece not in self._evidence]
+        self._evidence = (*self._evidence, *new)
+        self._score = max(self._score, verdict.leakage)
+        return self._candidate(choice, completion, partial=partial)
+
+    async def all(self, completion: Completion) -> Sequence[Step]:
+        """Judge all beginnings of a finished answer; gives the whole first, then ever shorter ones.
+
+        So replay, which takes the first that passes, sends what serving would have sent: the longest beginning of
+        which every segment passed. What comes after an abstention never goes out: it counts as a score of 1.
+        """
+        text = written(completion.choices[0])
+        judged: list[Candidate] = []
+        for cut in cuts(text):
+            found = await self.judge(beginning(text[:cut]), completion, partial=True)
+            if isinstance(found, Abstained):
+                return self._broken_off(judged, found.reason, completion)
+            judged.append(found)
+        try:
+            whole = await self.judge(verifiable(completion.choices[0]), completion, partial=False)
+        except UpstreamGarbage as error:
+            if not judged:
+                raise
+            whole = Abstained(str(error))
+        if isinstance(whole, Abstained):
+            return self._broken_off(judged, whole.reason, completion)
+        return [whole, *reversed(judged)]
+
+    def _broken_off(self, judged: Sequence[Candidate], reason: str, completion: Completion) -> Sequence[Step]:
+        if not judged:
+            return [Ended("abstained", reason)]
+        self._score = 1.0
+        whole = self._candidate(beginning(written(completion.choices[0])), completion, partial=False)
+        return [whole, *reversed(judged)]
+
+    def _candidate(self, choice: Choice, completion: Completion, *, partial: bool) -> Candidate:
+        scored = Scored(self._score, self._evidence)
+        return self._walker.candidate(self._round, choice, scored, completion, partial=partial)
+
+
+def written(choice: Choice) -> str:
+    """Give the text that can be streamed; other channels, and content in parts, wait for the end."""
+    content = choice.message.get("content")
+    return without_invisible(content) if isinstance(content, str) else ""
+
+
+def beginning(text: str) -> Choice:
+    """Make a choice of what has been written so far."""
+    return Choice({"role": "assistant", "content": text}, "stop")
+
+
+class Walker:
     """Where a trajectory stands: what to ask next, and what was spent."""
 
     def __init__(
@@ -182,7 +284,7 @@ class _Walker:
     @classmethod
     async def start(
         cls, upstream: Upstream, plan: LoopPlan, request: ChatRequest, policy: Policy, trace: Trace
-    ) -> _Walker:
+    ) -> Walker:
         """Screen: a conversation that touches a topic gets every verifier and the calibrated decoding.
 
         So does one that holds what cannot be read: it could touch anything.
@@ -196,6 +298,16 @@ class _Walker:
         original = plan.pinned(request) if guarded else request
         return cls(policy.route(touched) or upstream, plan, policy, said, touched, judge, original, trace)
 
+    @property
+    def upstream(self) -> Upstream:
+        """Who answers."""
+        return self._upstream
+
+    @property
+    def asked(self) -> ChatRequest:
+        """What the next round asks."""
+        return self._asked
+
     async def take(self, round_: int) -> Sequence[Step]:
         """Generate and judge one round. After the first, whatever fails ends the trajectory."""
         try:
@@ -203,50 +315,74 @@ class _Walker:
         except Exception as error:
             if round_ == 1:
                 raise
-            reason: Literal["refused", "upstream"] = "refused" if _is_refusal(error) else "upstream"
+            reason: Literal["refused", "upstream"] = "refused" if is_refusal(error) else "upstream"
             return [Ended(reason, f"{type(error).__name__} in round {round_}")]
 
     async def _taken(self, round_: int) -> Sequence[Step]:
         completion = await generated(self._upstream, self._asked, round_, self._trace)
-        self._spent += completion.usage
-        if self._prompt_tokens is None:  # the client pays for its own prompt, not for the loop's
-            self._prompt_tokens = completion.usage.prompt_tokens
+        self.spent(completion.usage)
         if not completion.choices:
             return [Ended("upstream", "the model gave no answer")]
+        if self._plan.streamed:
+            return await Beginnings(self, round_).all(completion)
         return await self._judged(round_, completion)
+
+    @property
+    def usage_total(self) -> Usage:
+        """What all generations cost."""
+        return self._spent
+
+    def spent(self, usage: Usage) -> None:
+        """Count a generation's tokens."""
+        self._spent += usage
+        if self._prompt_tokens is None:  # the client pays for its own prompt, not for the loop's
+            self._prompt_tokens = usage.prompt_tokens or None
 
     async def _judged(self, round_: int, completion: Completion) -> Sequence[Step]:
         steps: list[Step] = []
         for left, given in zip(reversed(range(len(completion.choices))), completion.choices, strict=True):
             choice = verifiable(given)
-            verdict = await self._verdict(self._said.exchange(judged(choice)), round_)
-            self._generations += 1
+            verdict = await self.verdict(choice, round_)
             if isinstance(verdict, Abstained):
                 return [*steps, Ended("abstained", verdict.reason)]
-            if self._opening is None and self._touched:
-                self._opening = verdict.leakage
-            steps.append(
-                Candidate(
-                    round=round_,
-                    choice=choice,
-                    score=verdict.leakage,
-                    evidence=verdict.evidence,
-                    topics=self._touched,
-                    model=completion.model,
-                    usage=Usage(self._prompt_tokens or 0, completion.usage.completion_tokens),
-                    usage_total=self._spent,
-                    generations=self._generations,
-                    ends_round=left == 0,
-                    opening_score=self._opening,
-                )
-            )
+            steps.append(self.candidate(round_, choice, verdict, completion, ends_round=left == 0))
         return steps
 
-    async def _verdict(self, exchange: Exchange, round_: int) -> Verdict:
+    async def verdict(self, choice: Choice, round_: int) -> Verdict:
+        """Judge an answer, or what there is of it."""
         with self._trace.span("judge", round=round_) as note:
-            verdict = self._said.counted(await self._judge(exchange))
+            verdict = self._said.counted(await self._judge(self._said.exchange(judged(choice))))
             note(abstained=isinstance(verdict, Abstained))
         return verdict
+
+    def candidate(
+        self,
+        round_: int,
+        choice: Choice,
+        verdict: Scored,
+        completion: Completion,
+        *,
+        ends_round: bool = True,
+        partial: bool = False,
+    ) -> Candidate:
+        """Put a verdict together with what the trajectory cost so far."""
+        self._generations += not partial
+        if self._opening is None and self._touched:
+            self._opening = verdict.leakage
+        return Candidate(
+            round=round_,
+            choice=choice,
+            score=verdict.leakage,
+            evidence=verdict.evidence,
+            topics=self._touched,
+            model=completion.model,
+            usage=Usage(self._prompt_tokens or 0, completion.usage.completion_tokens),
+            usage_total=self._spent,
+            generations=round_ if self._plan.streamed else self._generations,
+            ends_round=ends_round,
+            opening_score=self._opening,
+            partial=partial,
+        )
 
     def turn(self, round_: int, best: Candidate) -> None:
         """Decide what the next round asks."""
@@ -265,7 +401,7 @@ class _Walker:
         return tuple(topic.name for topic in topics if isinstance(topic, Topic))  # a private one has no name here
 
 
-def _is_refusal(error: Exception) -> bool:
+def is_refusal(error: Exception) -> bool:
     """Say whether the same request would fail again, such as one that is too long for the model."""
     if isinstance(error, UpstreamRejected):
         return error.upstream_status in (400, 413, 422)

@@ -1,10 +1,10 @@
-"""Answers in every dialect: decode, ask, encode. Verified first, then sent, streamed or not."""
+"""Answers in every dialect: decode, ask, encode. What is sent has been verified, streamed or not."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from gateway.errors import LetheError
 from gateway.guard.loop import Outcome
+from gateway.guard.streaming import SendOut
 from gateway.guard.together import all_of
 from gateway.http.bodies import json_body
 from gateway.http.dialects.chat import CHAT
@@ -24,10 +25,20 @@ from gateway.upstream.protocol import ChatRequest
 
 __all__ = ["DIALECTS", "Ask", "answers_router"]
 
-Ask: TypeAlias = Callable[[ChatRequest], Coroutine[Any, Any, Outcome]]
-"""Answer a request; raises ``LetheError``."""
+
+class Ask(Protocol):
+    """Answers a request; raises ``LetheError``.
+
+    With ``send_out`` the content may go there segment by segment, each as it has passed.
+    """
+
+    def __call__(self, request: ChatRequest, send_out: SendOut | None = None) -> Coroutine[Any, Any, Outcome]:
+        """Give the outcome, of which what was sent is the beginning."""
+        ...
+
 
 _Work: TypeAlias = asyncio.Future[list[Outcome]]
+_Segments: TypeAlias = asyncio.Queue[str | None]
 
 DIALECTS = (CHAT, COMPLETIONS, RESPONSES)
 """All that is spoken here. Every one goes through the same ``ask``, so none is a way around the guard."""
@@ -61,10 +72,10 @@ def _endpoint(
     async def answer(request: Request) -> Response:
         """Answer, streamed where the body asks for it."""
         asked = dialect.decode(await json_body(request))
+        if asked.stream:
+            return await _streamed(ask, asked, keep_alive_s, disclosed)
         work = asyncio.ensure_future(_all(ask, asked.requests))
         try:
-            if asked.stream:
-                return await _streamed(work, asked, keep_alive_s, disclosed)
             outcomes = await _unless_gone(request, work)
         except BaseException:
             work.cancel()
@@ -98,22 +109,52 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-async def _streamed(work: _Work, asked: Asked, keep_alive_s: float, disclosed: bool) -> Response:
-    """Start the stream when the outcome is there or a first pause is over: early errors keep their status."""
-    await asyncio.wait({work}, timeout=keep_alive_s)
-    if work.done():
-        work.result()
-    events = _events(work, asked, keep_alive_s, disclosed)
+async def _streamed(ask: Ask, asked: Asked, keep_alive_s: float, disclosed: bool) -> Response:
+    """Start the stream when there is something to tell or a pause is over: early errors keep their status."""
+    segments: _Segments = asyncio.Queue()
+    if len(asked.requests) == 1:
+        one = ask(asked.requests[0], segments.put_nowait)
+        work = asyncio.ensure_future(_closing(segments, all_of([one])))
+    else:
+        work = asyncio.ensure_future(_closing(segments, _all(ask, asked.requests)))
+    try:
+        first = await _next(segments, keep_alive_s)
+        if first is None:
+            work.result()
+    except BaseException:
+        work.cancel()
+        raise
+    events = _events(work, segments, first, asked, keep_alive_s, disclosed)
     return StreamingResponse(events, media_type="text/event-stream", headers=_STREAM_HEADERS)
 
 
-async def _events(work: _Work, asked: Asked, keep_alive_s: float, disclosed: bool) -> AsyncIterator[bytes]:
+async def _closing(segments: _Segments, work: Awaitable[list[Outcome]]) -> list[Outcome]:
+    """Say behind the last segment that there is none any more."""
     try:
-        while not work.done():
-            yield b": keep-alive\n\n"
-            await asyncio.wait({work}, timeout=keep_alive_s)
+        return await work
+    finally:
+        segments.put_nowait(None)
+
+
+async def _next(segments: _Segments, keep_alive_s: float) -> str | None:
+    """Wait for the next segment: None where the work has ended, an empty text where a pause is over."""
+    try:
+        return await asyncio.wait_for(segments.get(), keep_alive_s)
+    except TimeoutError:
+        return ""
+
+
+async def _events(
+    work: _Work, segments: _Segments, first: str | None, asked: Asked, keep_alive_s: float, disclosed: bool
+) -> AsyncIterator[bytes]:
+    try:
+        telling, segment = asked.telling(), first
+        while segment is not None:
+            for event in telling.segment(segment) if segment else (b": keep-alive\n\n",):
+                yield event
+            segment = await _next(segments, keep_alive_s)
         try:
-            events = list(asked.events(work.result(), disclosed=disclosed))
+            events = list(telling.end(await work, disclosed=disclosed))
         except LetheError as error:
             events = list(asked.failure(error))
         except Exception:  # the stream must end in a way that clients know, and tell nothing

@@ -134,10 +134,14 @@ async def active_certificates(connection: AsyncConnection) -> tuple[dict[str, An
 
 
 def _generator(body: Mapping[str, Any]) -> str:
-    """Read the generator's fingerprint; bodies without one share the place of one certificate."""
+    """Read the generator's fingerprint; bodies without one share the place of one certificate.
+
+    One whose answers are streamed as they are verified has a place of its own.
+    """
     bindings = body.get("bindings")
-    generator = bindings.get("generator") if isinstance(bindings, Mapping) else None
-    return generator if isinstance(generator, str) else ""
+    if not isinstance(bindings, Mapping) or not isinstance(bindings.get("generator"), str):
+        return ""
+    return f"{bindings['generator']}{' streamed' if bindings.get('streamed') is True else ''}"
 
 
 def topic_values(record: ForgetTopic) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import aiohttp
 import httpx
 import orjson
 from httpx_aiohttp import AiohttpTransport
+from httpx_sse import EventSource, SSEError
 
 from gateway.errors import (
     InvalidInput,
@@ -21,6 +23,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from gateway.upstream.chunks import Chunks, usage_in
 from gateway.upstream.protocol import (
     Capabilities,
     ChatRequest,
@@ -28,7 +31,7 @@ from gateway.upstream.protocol import (
     Completion,
     EmbeddingRequest,
     Embeddings,
-    Usage,
+    Send,
 )
 from gateway.upstream.vectors import read_embeddings
 
@@ -85,6 +88,33 @@ class OpenAIUpstream:
 
     async def complete(self, request: ChatRequest) -> Completion:
         """POST /chat/completions, or /completions for text to go on from, without streaming."""
+        return _completion(await self._exchange("POST", _path(request), self._body(request)), request)
+
+    async def stream(self, request: ChatRequest, send: Send) -> Completion:
+        """POST the same, streaming. Whatever ``send`` raises closes the connection, and so ends the generation."""
+        body = {**self._body(request), "stream": True, "stream_options": {"include_usage": True}}
+        headers = {"content-type": "application/json", "accept": "text/event-stream"}
+        chunks, begun = Chunks(request), False
+        try:
+            async with self._client.stream(
+                "POST", _path(request), content=_encoded(body), headers=headers
+            ) as response:
+                if response.status_code < 400:
+                    begun = True
+                _require_success(response)
+                async with aclosing(EventSource(response).aiter_sse()) as events:
+                    async for event in events:
+                        if event.data == "[DONE]":
+                            break
+                        if text := chunks.take(event.data):
+                            await send(text)
+        except httpx.HTTPError as error:
+            raise _failure(error, answer_begun=begun) from error
+        except SSEError as error:
+            raise UpstreamGarbage("the model server answered no stream; nothing was passed on") from error
+        return chunks.completion()
+
+    def _body(self, request: ChatRequest) -> dict[str, Any]:
         said: dict[str, Any] = {"prompt": request.prompt} if request.raw else {"messages": list(request.messages)}
         body = {**request.parameters, "model": request.model, **said}
         if request.n > 1:
@@ -92,8 +122,7 @@ class OpenAIUpstream:
         if request.banned_words and self.capabilities.banned_words:
             own = body.get("bad_words")
             body["bad_words"] = [*(own if isinstance(own, list) else ()), *request.banned_words]
-        path = "/completions" if request.raw else "/chat/completions"
-        return _completion(await self._exchange("POST", path, body), request)
+        return body
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """POST /embeddings."""
@@ -126,13 +155,21 @@ class OpenAIUpstream:
             raise _failure(error, answer_begun=True) from error
         finally:
             await response.aclose()
-        if response.status_code >= 400:
-            raise UpstreamRejected(
-                f"the model server refused the request with status {response.status_code}",
-                upstream_status=response.status_code,
-                retry_after=response.headers.get("retry-after"),
-            )
+        _require_success(response)
         return _json_object(answered)
+
+
+def _path(request: ChatRequest) -> str:
+    return "/completions" if request.raw else "/chat/completions"
+
+
+def _require_success(response: httpx.Response) -> None:
+    if response.status_code >= 400:
+        raise UpstreamRejected(
+            f"the model server refused the request with status {response.status_code}",
+            upstream_status=response.status_code,
+            retry_after=response.headers.get("retry-after"),
+        )
 
 
 def _encoded(body: Mapping[str, Any]) -> bytes:
@@ -188,7 +225,7 @@ def _completion(body: Mapping[str, Any], request: ChatRequest) -> Completion:
     return Completion(
         model=model if isinstance(model, str) else request.model,
         choices=tuple(_choice(choice, request.raw) for choice in _in_order(choices)),
-        usage=_usage(body.get("usage")),
+        usage=usage_in(body.get("usage")),
     )
 
 
@@ -210,10 +247,3 @@ def _choice(choice: Any, raw: bool) -> Choice:
         finish_reason=str(choice.get("finish_reason") or "stop"),
         extras={key: value for key, value in choice.items() if key not in _CHOICE_FIELDS},
     )
-
-
-def _usage(usage: Any) -> Usage:
-    if not isinstance(usage, dict):
-        return Usage()
-    counts = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
-    return Usage(*(count if isinstance(count, int) and count > 0 else 0 for count in counts))

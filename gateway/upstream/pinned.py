@@ -15,8 +15,10 @@ from gateway.upstream.protocol import (
     EmbeddingRequest,
     Embeddings,
     Observed,
+    Send,
     Upstream,
     embedder,
+    streamed,
 )
 
 __all__ = ["Pinned"]
@@ -42,6 +44,12 @@ class Pinned:
         """Ask for the pinned model; the answer goes by the name that was asked for."""
         with _nameless():
             completion = await self._upstream.complete(replace(request, model=self._model))
+        return replace(completion, model=request.model)
+
+    async def stream(self, request: ChatRequest, send: Send) -> Completion:
+        """Ask for the pinned model, piece by piece."""
+        with _nameless():
+            completion = await streamed(self._upstream, replace(request, model=self._model), send)
         return replace(completion, model=request.model)
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from gateway.errors import UnknownModel, UpstreamBusy, UpstreamError
 from gateway.telemetry.upstreams import ServerStanding
 from gateway.upstream.failing import pause_s, repeatable
-from gateway.upstream.protocol import Capabilities, ChatRequest, Completion, EmbeddingRequest, Embeddings
+from gateway.upstream.protocol import Capabilities, ChatRequest, Completion, EmbeddingRequest, Embeddings, Send
 from gateway.upstream.server import Server
 
 __all__ = ["Patience", "Pool"]
@@ -76,6 +76,10 @@ class Pool:
     async def complete(self, request: ChatRequest) -> Completion:
         """Ask one server, and another or the same again where that is safe."""
         return await self._tried(request.model, lambda: _opening(request), lambda server: server.complete(request))
+
+    async def stream(self, request: ChatRequest, send: Send) -> Completion:
+        """The same, piece by piece; once a piece has come, no other server is asked."""
+        return await self._tried(request.model, _opening(request), lambda server: server.stream(request, send))
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """The same for vectors."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -20,9 +20,12 @@ __all__ = [
     "Embeddings",
     "Message",
     "Observed",
+    "Send",
+    "Streamer",
     "Upstream",
     "Usage",
     "embedder",
+    "streamed",
 ]
 
 Message: TypeAlias = Mapping[str, Any]
@@ -140,6 +143,30 @@ class Observed(Protocol):
     def standings(self) -> Iterable[ServerStanding]:
         """Say it of each, as of now."""
         ...
+
+
+Send: TypeAlias = Callable[[str], Awaitable[None]]
+"""Takes the next piece of an answer's content; what it raises ends the generation."""
+
+
+@runtime_checkable
+class Streamer(Protocol):
+    """What an upstream that tells an answer while it is written can do beside. Raises ``UpstreamError``."""
+
+    async def stream(self, request: ChatRequest, send: Send) -> Completion:
+        """Generate one choice, its content piece by piece to ``send``; returns it whole, as ``complete`` would."""
+        ...
+
+
+async def streamed(upstream: Upstream, request: ChatRequest, send: Send) -> Completion:
+    """Generate one choice, in one piece where the upstream knows no other way."""
+    if isinstance(upstream, Streamer):
+        return await upstream.stream(request, send)
+    completion = await upstream.complete(request)
+    content = completion.choices[0].message.get("content") if completion.choices else None
+    if isinstance(content, str):
+        await send(content)
+    return completion
 
 
 @dataclass(frozen=True, slots=True)

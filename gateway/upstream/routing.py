@@ -25,8 +25,10 @@ from gateway.upstream.protocol import (
     EmbeddingRequest,
     Embeddings,
     Observed,
+    Send,
     Upstream,
     embedder,
+    streamed,
 )
 
 __all__ = ["Fleet", "Opener", "Routing", "Unavailable", "Wanted", "generator_fingerprint"]
@@ -157,6 +159,11 @@ class Routing(Generic[P]):
         """Ask whoever serves the model now."""
         with self.held(self._fleet) as fleet:
             return await fleet.serving(request.model).complete(request)
+
+    async def stream(self, request: ChatRequest, send: Send) -> Completion:
+        """Ask whoever serves the model now."""
+        with self.held(self._fleet) as fleet:
+            return await streamed(fleet.serving(request.model), request, send)
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Ask whoever serves the model now. Raises ``InvalidInput`` where that makes no embeddings."""

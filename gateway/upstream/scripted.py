@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from gateway.errors import UpstreamError
-from gateway.upstream.protocol import Capabilities, ChatRequest, Choice, Completion, Usage
+from gateway.upstream.protocol import Capabilities, ChatRequest, Choice, Completion, Send, Usage
 
 __all__ = ["Script", "ScriptedUpstream"]
 
@@ -56,6 +56,13 @@ class ScriptedUpstream:
         choices = tuple(Choice({"role": "assistant", "content": text}, "stop") for text in texts)
         prompt_tokens = sum(len(str(message.get("content", "")).split()) for message in request.messages)
         return Completion(request.model, choices, Usage(prompt_tokens, sum(len(text.split()) for text in texts)))
+
+    async def stream(self, request: ChatRequest, send: Send) -> Completion:
+        """Answer as ``complete`` does, its content letter by letter."""
+        completion = await self.complete(request)
+        for letter in str(completion.choices[0].message.get("content") or ""):
+            await send(letter)
+        return completion
 
     async def models(self) -> tuple[str, ...]:
         """Name the one model."""

@@ -12,7 +12,16 @@ from gateway.telemetry.upstreams import ServerStanding
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.failing import servers_fault
 from gateway.upstream.gate import Gate
-from gateway.upstream.protocol import ChatRequest, Completion, EmbeddingRequest, Embeddings, Upstream, embedder
+from gateway.upstream.protocol import (
+    ChatRequest,
+    Completion,
+    EmbeddingRequest,
+    Embeddings,
+    Send,
+    Upstream,
+    embedder,
+    streamed,
+)
 
 __all__ = ["Server"]
 
@@ -53,6 +62,12 @@ class Server:
             return await self._guarded(lambda: self.upstream.complete(request))
         completion = await self._guarded(lambda: self.upstream.complete(replace(request, model=own)))
         return replace(completion, model=request.model)
+
+    async def stream(self, request: ChatRequest, send: Send) -> Completion:
+        """The same, piece by piece."""
+        own = replace(request, model=self.models.get(request.model, request.model))
+        completion = await self._guarded(lambda: streamed(self.upstream, own, send))
+        return completion if own.model == request.model else replace(completion, model=request.model)
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Ask for vectors. Raises ``InvalidInput`` where the upstream makes none."""

@@ -15,8 +15,10 @@ from gateway.upstream.protocol import (
     Completion,
     EmbeddingRequest,
     Embeddings,
+    Send,
     Upstream,
     embedder,
+    streamed,
 )
 from gateway.upstream.server import Server
 
@@ -77,6 +79,10 @@ class Several:
         """Ask the first generator, and no other: that would be another model."""
         return await self.generators(request.model)[0].complete(request)
 
+    async def stream(self, request: ChatRequest, send: Send) -> Completion:
+        """The same, piece by piece."""
+        return await streamed(self.generators(request.model)[0], request, send)
+
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """The same for vectors, which no other model's can stand in for."""
         return await embedder(self.generators(request.model)[0]).embed(request)
@@ -118,6 +124,11 @@ class _Addressed:
         """Ask by the plain name; the answer goes by the name that was asked for."""
         plain = replace(request, model=request.model.removesuffix(self._suffix))
         return replace(await self.pool.complete(plain), model=request.model)
+
+    async def stream(self, request: ChatRequest, send: Send) -> Completion:
+        """The same, piece by piece."""
+        plain = replace(request, model=request.model.removesuffix(self._suffix))
+        return replace(await self.pool.stream(plain, send), model=request.model)
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """The same for vectors."""

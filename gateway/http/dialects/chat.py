@@ -14,7 +14,7 @@ from gateway.errors import LetheError
 from gateway.guard.loop import Outcome
 from gateway.http.bodies import decoded
 from gateway.http.dialects.decoding import check_decoding
-from gateway.http.dialects.dialect import Dialect
+from gateway.http.dialects.dialect import Dialect, Telling
 from gateway.http.dialects.encoding import (
     DONE,
     data_failure,
@@ -77,22 +77,9 @@ class _AskedChat:
         }
         return {**body, "lethe": disclosure(outcomes)} if disclosed else body
 
-    def events(self, outcomes: Sequence[Outcome], *, disclosed: bool) -> Iterator[bytes]:
-        """Encode as chunks, usage where it is wanted, and ``[DONE]``."""
-        (outcome,) = outcomes
-        head = self._head("chat.completion.chunk")
-        usage: dict[str, Any] = {"usage": None} if self.include_usage else {}
-        for index, choice in enumerate(outcome.choices):
-            for delta in _deltas(choice):
-                piece = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
-                yield data_frame({**head, "choices": [piece], **usage})
-            told = {"logprobs": None, **choice.extras, "finish_reason": choice.finish_reason}
-            last = {"index": index, "delta": {}, **told}
-            marks = {"lethe": disclosure(outcomes)} if disclosed else {}
-            yield data_frame({**head, "choices": [last], **usage, **marks})
-        if self.include_usage:
-            yield data_frame({**head, "choices": [], "usage": usage_body(outcome.usage)})
-        yield DONE
+    def telling(self) -> Telling:
+        """See ``Asked``."""
+        return _Telling(self._head("chat.completion.chunk"), self.include_usage)
 
     def failure(self, error: LetheError) -> Iterator[bytes]:
         """See ``Asked``."""
@@ -101,6 +88,42 @@ class _AskedChat:
     def _head(self, kind: str) -> dict[str, Any]:
         model = self.requests[0].model
         return {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": kind, "created": int(time.time()), "model": model}
+
+
+class _Telling:
+    """Chunks, usage where it is wanted, and ``[DONE]``."""
+
+    def __init__(self, head: dict[str, Any], include_usage: bool) -> None:
+        self._head = head
+        self._include_usage = include_usage
+        self._usage: dict[str, Any] = {"usage": None} if include_usage else {}
+        self._told = 0
+
+    def segment(self, text: str) -> Iterator[bytes]:
+        """See ``Telling``."""
+        if not self._told:
+            yield self._chunk(0, _begun(""))
+        self._told += len(text)
+        for piece in in_words(text):
+            yield self._chunk(0, {"content": piece})
+
+    def end(self, outcomes: Sequence[Outcome], *, disclosed: bool) -> Iterator[bytes]:
+        """See ``Telling``."""
+        (outcome,) = outcomes
+        for index, choice in enumerate(outcome.choices):
+            for delta in _deltas(choice, self._told):
+                yield self._chunk(index, delta)
+            told = {"logprobs": None, **choice.extras, "finish_reason": choice.finish_reason}
+            last = {"index": index, "delta": {}, **told}
+            marks = {"lethe": disclosure(outcomes)} if disclosed else {}
+            yield data_frame({**self._head, "choices": [last], **self._usage, **marks})
+        if self._include_usage:
+            yield data_frame({**self._head, "choices": [], "usage": usage_body(outcome.usage)})
+        yield DONE
+
+    def _chunk(self, index: int, delta: dict[str, Any]) -> bytes:
+        piece = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
+        return data_frame({**self._head, "choices": [piece], **self._usage})
 
 
 def _decode(raw: bytes) -> _AskedChat:
@@ -122,13 +145,21 @@ def _essence(choice: Choice) -> dict[str, Any]:
     return {"message": message, "finish_reason": choice.finish_reason}
 
 
-def _deltas(choice: Choice) -> Iterator[dict[str, Any]]:
-    """Cut a message into deltas: the role, the texts word by word, the tool calls; what else it has, whole."""
-    yield {"role": "assistant", "content": "" if isinstance(choice.message.get("content"), str) else None}
+def _begun(content: object) -> dict[str, Any]:
+    return {"role": "assistant", "content": "" if isinstance(content, str) else None}
+
+
+def _deltas(choice: Choice, told: int) -> Iterator[dict[str, Any]]:
+    """Cut a message into deltas: the role, the texts word by word, the tool calls; what else it has, whole.
+
+    Of the content, ``told`` characters have been told already, and with them the role.
+    """
+    if not told:
+        yield _begun(choice.message.get("content"))
     for field in _TEXTS:
         text = choice.message.get(field)
         if isinstance(text, str):
-            for piece in in_words(text):
+            for piece in in_words(text[told:] if field == "content" else text):
                 yield {field: piece}
     rest = {name: said for name, said in choice.message.items() if name not in _TOLD and said is not None}
     if rest:

@@ -14,7 +14,7 @@ from gateway.errors import InvalidInput, LetheError
 from gateway.guard.loop import Outcome
 from gateway.http.bodies import decoded
 from gateway.http.dialects.decoding import check_decoding
-from gateway.http.dialects.dialect import Dialect
+from gateway.http.dialects.dialect import Dialect, Telling
 from gateway.http.dialects.encoding import (
     DONE,
     data_failure,
@@ -68,31 +68,21 @@ class _AskedCompletions:
         """Encode all prompts' choices, in their order."""
         choices = [
             {"index": index, "text": text, "logprobs": None, **choice.extras, **_end(choice)}
-            for index, text, choice in self._choices(outcomes)
+            for index, text, choice in self.choices(outcomes)
         ]
-        body = {**self._head(), "choices": choices, "usage": usage_body(total_usage(outcomes))}
+        body = {**self.head(), "choices": choices, "usage": usage_body(total_usage(outcomes))}
         return {**body, "lethe": disclosure(outcomes)} if disclosed else body
 
-    def events(self, outcomes: Sequence[Outcome], *, disclosed: bool) -> Iterator[bytes]:
-        """Encode word by word, usage where it is wanted, and ``[DONE]``."""
-        head = self._head()
-        usage: dict[str, Any] = {"usage": None} if self.include_usage else {}
-        for index, text, choice in self._choices(outcomes):
-            for piece in in_words(text):
-                part = {"index": index, "text": piece, "logprobs": None, "finish_reason": None}
-                yield data_frame({**head, "choices": [part], **usage})
-            last = {"index": index, "text": "", "logprobs": None, **choice.extras, **_end(choice)}
-            marks = {"lethe": disclosure(outcomes)} if disclosed else {}
-            yield data_frame({**head, "choices": [last], **usage, **marks})
-        if self.include_usage:
-            yield data_frame({**head, "choices": [], "usage": usage_body(total_usage(outcomes))})
-        yield DONE
+    def telling(self) -> Telling:
+        """See ``Asked``."""
+        return _Telling(self)
 
     def failure(self, error: LetheError) -> Iterator[bytes]:
         """See ``Asked``."""
         return data_failure(error)
 
-    def _choices(self, outcomes: Sequence[Outcome]) -> Iterator[tuple[int, str, Choice]]:
+    def choices(self, outcomes: Sequence[Outcome]) -> Iterator[tuple[int, str, Choice]]:
+        """Number all choices, each with its text, behind the prompt where that is wanted back."""
         each = (
             (request.prompt if self.echo else "", choice)
             for request, outcome in zip(self.requests, outcomes, strict=True)
@@ -101,13 +91,48 @@ class _AskedCompletions:
         for index, (before, choice) in enumerate(each):
             yield index, before + _text(choice), choice
 
-    def _head(self) -> dict[str, Any]:
+    def head(self) -> dict[str, Any]:
+        """Write what every chunk begins with."""
         return {
             "id": f"cmpl-{uuid.uuid4().hex}",
             "object": "text_completion",
             "created": int(time.time()),
             "model": self.requests[0].model,
         }
+
+
+class _Telling:
+    """Chunks, usage where it is wanted, and ``[DONE]``."""
+
+    def __init__(self, asked: _AskedCompletions) -> None:
+        self._asked = asked
+        self._head = asked.head()
+        self._usage: dict[str, Any] = {"usage": None} if asked.include_usage else {}
+        self._told = 0
+
+    def segment(self, text: str) -> Iterator[bytes]:
+        """See ``Telling``."""
+        if not self._told and self._asked.echo:
+            text = self._asked.requests[0].prompt + text
+        self._told += len(text)
+        for piece in in_words(text):
+            yield self._chunk(0, piece)
+
+    def end(self, outcomes: Sequence[Outcome], *, disclosed: bool) -> Iterator[bytes]:
+        """See ``Telling``."""
+        for index, text, choice in self._asked.choices(outcomes):
+            for piece in in_words(text[self._told :]):
+                yield self._chunk(index, piece)
+            last = {"index": index, "text": "", "logprobs": None, **choice.extras, **_end(choice)}
+            marks = {"lethe": disclosure(outcomes)} if disclosed else {}
+            yield data_frame({**self._head, "choices": [last], **self._usage, **marks})
+        if self._asked.include_usage:
+            yield data_frame({**self._head, "choices": [], "usage": usage_body(total_usage(outcomes))})
+        yield DONE
+
+    def _chunk(self, index: int, text: str) -> bytes:
+        part = {"index": index, "text": text, "logprobs": None, "finish_reason": None}
+        return data_frame({**self._head, "choices": [part], **self._usage})
 
 
 def _decode(raw: bytes) -> _AskedCompletions:

@@ -12,7 +12,7 @@ from gateway.errors import LetheError
 from gateway.guard.loop import Outcome
 from gateway.upstream.protocol import ChatRequest
 
-__all__ = ["Asked", "Dialect"]
+__all__ = ["Asked", "Dialect", "Telling"]
 
 
 class Asked(Protocol):
@@ -35,12 +35,27 @@ class Asked(Protocol):
         """Encode the whole answer."""
         ...
 
-    def events(self, outcomes: Sequence[Outcome], *, disclosed: bool) -> Iterator[bytes]:
-        """Encode the answer as server-sent events, up to and with the one that ends the stream."""
+    def telling(self) -> Telling:
+        """Begin a stream of server-sent events."""
         ...
 
     def failure(self, error: LetheError) -> Iterator[bytes]:
         """Encode an error that comes after the stream has begun, up to the end of the stream."""
+        ...
+
+
+class Telling(Protocol):
+    """An answer as it is told in server-sent events."""
+
+    def segment(self, text: str) -> Iterator[bytes]:
+        """Encode the next segment of the one answer's content."""
+        ...
+
+    def end(self, outcomes: Sequence[Outcome], *, disclosed: bool) -> Iterator[bytes]:
+        """Encode what has not been told by segments, up to and with the event that ends the stream.
+
+        What was told is the beginning of the one outcome's content.
+        """
         ...
 
 
