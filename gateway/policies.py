@@ -370,9 +370,7 @@ class Policies:
         )
         return Served(asked, policy, rule, certificate if isinstance(rule, Bounded) else None, in_force.watching)
 
-    def _certificate(
-        self, in_force: InForce, case: _Case
-    ) -> tuple[Certificate | None, str]:
+    def _certificate(self, in_force: InForce, case: _Case) -> tuple[Certificate | None, str]:
         """Find the newest certificate that was made of this generator, or say why there is none.
 
         A single certificate is given even so: how it does not fit says more.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -79,8 +80,11 @@ class Gateway:
         ``LetheError``.
         """
         _require_listed(client, request.model)
+        out = None if send_out is None else _FirstText(send_out)
         with self.trace.span("answer") as note:
-            served, outcome = await self._answered(request, client, told, send_out)
+            served, outcome = await self._answered(request, client, told, out)
+            if out is not None:
+                self.metrics.first_text("segment" if out.begun else "whole", out.after_s)
             note(**measurements(outcome))
             self._tell(outcome, served, client)
             if isinstance(outcome, Released):
@@ -90,14 +94,13 @@ class Gateway:
         return outcome
 
     async def _answered(
-        self, request: ChatRequest, client: Client, told: Told, send_out: SendOut | None
+        self, request: ChatRequest, client: Client, told: Told, out: _FirstText | None
     ) -> tuple[Served, Outcome]:
         """Ask a generator that can answer; where it fails before any answer, the next one, by that one's own rule.
 
         All of it together has the loop's deadline.
         """
-        streamed = send_out is not None and self.settings.streaming == "segment" and may_stream(request)
-        out = _Counted(send_out) if send_out is not None and streamed else None
+        streamed = out is not None and self.settings.streaming == "segment" and may_stream(request)
         deadline = asyncio.get_running_loop().time() + self.plan.deadline_s
         failed: list[Upstream] = []
         while True:
@@ -210,15 +213,27 @@ class Gateway:
             return {"": CertificateState(None, f"not checked: {problem_body(error)['error']['message']}")}
 
 
-class _Counted:
-    """Sends on, and remembers that something has gone out, which no other generator's answer can follow."""
+class _FirstText:
+    """Sends on, and remembers when the first text went out, which no other generator's answer can follow."""
 
     def __init__(self, send_out: SendOut) -> None:
         self._send_out = send_out
-        self.begun = False
+        self._asked = time.perf_counter()
+        self._begun_s: float | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Say whether anything has gone out."""
+        return self._begun_s is not None
+
+    @property
+    def after_s(self) -> float:
+        """Give the seconds to the first text, or up to now where there was none."""
+        return time.perf_counter() - self._asked if self._begun_s is None else self._begun_s
 
     def __call__(self, text: str) -> None:
-        self.begun = True
+        if self._begun_s is None:
+            self._begun_s = time.perf_counter() - self._asked
         self._send_out(text)
 
 

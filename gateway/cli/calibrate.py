@@ -151,7 +151,8 @@ def calibrate_command(
                 raise InvalidInput(
                     "--method joint goes with none of --every-group, --tries, --audit, --few, --most-lost, "
                     "--labels and --streamed: it records every list of strategies anew, so its prompts need "
-                    "strings; for a promise of another kind, set what it chose and calibrate that on other prompts"
+                    "`forbidden` strings; for a promise of another kind, set what it chose and calibrate that "
+                    "on other prompts"
                 )
             lists = strategies_among or ",".join(settings.strategies)
             wish = joint_wish(alpha, confidence, rounds_among, lists, most_changed, most_refused, subsets=subsets)

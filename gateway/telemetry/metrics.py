@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -71,6 +71,13 @@ class Metrics:
         self._not_monitored = Counter(
             "lethe_not_monitored", "Answers that went out and could not be looked at.", registry=own
         )
+        self._first_text_s = Histogram(
+            "lethe_first_text_seconds",
+            "Request to the first text that went out, of streamed answers.",
+            ["mode"],
+            buckets=_REQUEST_S,
+            registry=own,
+        )
         self._drift_wealth = Gauge(
             "lethe_drift_log_wealth", "Evidence that the world changed, log.", ["monitor"], registry=own
         )
@@ -112,6 +119,10 @@ class Metrics:
         self._revision.set(revision)
         self._topics.set(active_topics)
         self._in_force.set(certified)
+
+    def first_text(self, mode: Literal["whole", "segment"], seconds: float) -> None:
+        """Note when the first text of a streamed answer went out."""
+        self._first_text_s.labels(mode).observe(seconds)
 
     @contextmanager
     def span(self, name: SpanName, **known: Value) -> Iterator[Note]:

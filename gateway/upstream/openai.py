@@ -108,10 +108,10 @@ class OpenAIUpstream:
                             break
                         if text := chunks.take(event.data):
                             await send(text)
-        except httpx.HTTPError as error:
-            raise _failure(error, answer_begun=begun) from error
         except SSEError as error:
             raise UpstreamGarbage("the model server answered no stream; nothing was passed on") from error
+        except httpx.HTTPError as error:
+            raise _failure(error, answer_begun=begun) from error
         return chunks.completion()
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from gateway.running import Gateway
 from gateway.serving import serving
 from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic
-from gateway.upstream.protocol import Completion
+from gateway.upstream.protocol import Completion, Upstream
 from gateway.upstream.scripted import Script, ScriptedUpstream
 from verifiers.protocol import Topic
 
@@ -45,17 +45,18 @@ def start(tmp_path: Path) -> Start:
     async def started(
         script: Script | Iterable[str | UpstreamError | Completion],
         topics: Iterable[ForgetTopic] = (MAREN,),
+        upstream: Upstream | None = None,
         **settings: object,
     ) -> AsyncIterator[Started]:
         given = {"database": str(tmp_path / "lethe.db"), "without_certificate": "zero-evidence", **settings}
-        upstream = ScriptedUpstream(script, model="m")
+        scripted = ScriptedUpstream(script or ["unused"], model="m")
         configured = given_settings(**given)
-        async with open_gateway(configured, upstream=upstream) as gateway:
+        async with open_gateway(configured, upstream=upstream or scripted) as gateway:
             if topics:
                 await gateway.store.add(*topics)
             async with serving(create_app(gateway)) as url:
                 key = str(given.get("api_key", "any"))
                 async with AsyncOpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0) as client:
-                    yield Started(gateway, upstream, url, client)
+                    yield Started(gateway, scripted, url, client)
 
     return started

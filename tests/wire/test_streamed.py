@@ -1,0 +1,162 @@
+"""Streams that begin before the model has ended, with the unmodified OpenAI client, at every endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+
+from gateway.guard.fallback import UNAWARE
+from gateway.upstream.protocol import Capabilities, Choice, Completion, Usage
+
+SAFE = "The lake lies to the north of town. "
+LEAK = "Maren Oskeld was born in Seltal. "
+REST = "The road there is long and winding."
+ASK = "Where was Maren Oskeld born?"
+
+
+class Waiting:
+    """Writes a first part, then waits until it is told to go on."""
+
+    capabilities = Capabilities()
+
+    def __init__(self, first: str, rest: str) -> None:
+        self.parts = (first, rest)
+        self.go_on = asyncio.Event()
+        self.ended = False
+        self.cancelled = False
+
+    def fingerprint(self, model):
+        """Name the script."""
+        return "waiting"
+
+    async def complete(self, request):
+        """Nobody may ask for this."""
+        raise AssertionError("asked for a whole answer")
+
+    async def stream(self, request, send):
+        """Write the two parts."""
+        try:
+            await send(self.parts[0])
+            await self.go_on.wait()
+            await send(self.parts[1])
+        except BaseException:
+            self.cancelled = True
+            raise
+        self.ended = True
+        choice = Choice({"role": "assistant", "content": "".join(self.parts)}, "stop")
+        return Completion(request.model, (choice,), Usage(5, 14))
+
+    async def models(self):
+        """The one."""
+        return ("m",)
+
+    async def aclose(self):
+        """Nothing is open."""
+
+
+async def chat(client):
+    """Stream a chat completion's texts."""
+    stream = await client.chat.completions.create(
+        model="m", messages=[{"role": "user", "content": ASK}], stream=True, stream_options={"include_usage": True}
+    )
+    async for chunk in stream:
+        for choice in chunk.choices:
+            if choice.delta.content:
+                yield choice.delta.content
+
+
+async def completions(client):
+    """Stream a text completion's texts."""
+    async for chunk in await client.completions.create(model="m", prompt=ASK, stream=True):
+        for choice in chunk.choices:
+            if choice.text:
+                yield choice.text
+
+
+async def responses(client):
+    """Stream a response's texts."""
+    async for event in await client.responses.create(model="m", input=ASK, stream=True):
+        if event.type == "response.output_text.delta":
+            yield event.delta
+
+
+ENDPOINTS = pytest.mark.parametrize("told", [chat, completions, responses])
+
+
+@ENDPOINTS
+async def test_the_first_sentence_comes_before_the_model_has_ended(start, told):
+    """And the rest behind it, so that the whole is what the model wrote."""
+    model = Waiting(SAFE, REST)
+    async with start([], upstream=model, streaming="segment") as started:
+        said = ""
+        async for piece in told(started.openai):
+            said += piece
+            if said == SAFE:
+                assert not model.ended
+                model.go_on.set()
+    assert (SAFE + REST, True) == (said, model.ended)
+
+
+@ENDPOINTS
+async def test_a_leak_behind_a_sentence_that_has_gone_out_never_leaves(start, told):
+    """The stream ends in the fallback's words, and the generation is ended."""
+    model = Waiting(SAFE, LEAK + REST)
+    model.go_on.set()
+    async with start([], upstream=model, streaming="segment") as started:
+        said = "".join([piece async for piece in told(started.openai)])
+    assert f"{SAFE}\n{UNAWARE}" == said
+    assert model.cancelled
+
+
+@ENDPOINTS
+async def test_without_the_setting_nothing_goes_out_before_the_end(start, told):
+    """The whole is verified first, as a leak in its end shows."""
+    async with start([SAFE + LEAK + REST], rounds=1) as started:
+        said = "".join([piece async for piece in told(started.openai)])
+    assert UNAWARE == said
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "end"),
+    [
+        ("chat/completions", {"messages": [{"role": "user", "content": ASK}]}, "data: [DONE]"),
+        ("completions", {"prompt": ASK}, "data: [DONE]"),
+        ("responses", {"input": ASK}, "event: response.completed"),
+    ],
+)
+async def test_every_stream_ends_as_clients_expect(start, path, body, end):
+    """Also one that was stopped; and of the leak there is nothing in any of its bytes."""
+    async with start([SAFE + LEAK], streaming="segment") as started, httpx.AsyncClient() as client:
+        answered = await client.post(f"{started.url}/v1/{path}", json={"model": "m", "stream": True, **body})
+    assert end in answered.text.strip().split("\n\n")[-1]
+    assert "Seltal" not in answered.text
+    assert "lake" in answered.text
+
+
+async def test_a_client_that_goes_away_in_the_middle_ends_the_generation(start):
+    """Nobody is left who would read it."""
+    model = Waiting(SAFE, REST)
+    async with start([], upstream=model, streaming="segment") as started:
+        async for _ in chat(started.openai):
+            break
+        await started.openai.close()
+        for _ in range(100):
+            if model.cancelled:
+                break
+            await asyncio.sleep(0.02)
+    assert model.cancelled
+
+
+async def test_what_a_cut_would_break_is_verified_whole(start):
+    """An answer that must fit a schema goes out whole, or its fallback does."""
+    async with start([SAFE + LEAK, SAFE], streaming="segment") as started:
+        stream = await started.openai.chat.completions.create(
+            model="m",
+            messages=[{"role": "user", "content": ASK}],
+            stream=True,
+            response_format={"type": "json_object"},
+        )
+        said = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+    assert SAFE == said
