@@ -79,7 +79,9 @@ class Pool:
 
     async def stream(self, request: ChatRequest, send: Send) -> Completion:
         """The same, piece by piece; once a piece has come, no other server is asked."""
-        return await self._tried(request.model, lambda: _opening(request), lambda server: server.stream(request, send))
+        return await self._tried(
+            request.model, lambda: _opening(request), lambda server: server.stream(request, send)
+        )
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """The same for vectors."""
