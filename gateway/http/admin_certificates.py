@@ -48,14 +48,14 @@ class CertificateWritten(BaseModel):
 
 def certificates_router(store: Store, route_class: type[APIRoute]) -> APIRouter:
     """Serve the certificates."""
-    router = APIRouter(prefix="/admin/certificates", tags=["admin"], route_class=route_class)
+    router = APIRouter(prefix="/admin", tags=["admin"], route_class=route_class)
 
-    @router.get("")
+    @router.get("/certificates")
     async def list_certificates() -> CertificateList:
         """List all certificates."""
         return CertificateList(certificates=[_shown(one) for one in await store.certificates()])
 
-    @router.get("/{certificate_id}")
+    @router.get("/certificates/{certificate_id}")
     async def get_certificate(certificate_id: str) -> CertificateBody:
         """Give one certificate whole."""
         for one in await store.certificates():
@@ -63,17 +63,17 @@ def certificates_router(store: Store, route_class: type[APIRoute]) -> APIRouter:
                 return CertificateBody(certificate=_shown(one), body=dict(one.body))
         raise NotFound("there is no certificate with this id")
 
-    @router.post("/deactivate")
+    @router.post("/deactivate-certificates")
     async def deactivate_certificates() -> CertificateWritten:
         """Leave none in force, whatever its model: nothing guarded goes out until there is one."""
         return CertificateWritten(id=None, revision=await store.deactivate_certificate())
 
-    @router.post("/{certificate_id}/activate")
+    @router.post("/certificates/{certificate_id}/activate")
     async def activate_certificate(certificate_id: str) -> CertificateWritten:
         """Put one in force in place of its model's other, once it was computed again from its evidence."""
         return CertificateWritten(id=certificate_id, revision=await activate_stored(store, certificate_id))
 
-    @router.post("/{certificate_id}/rollback")
+    @router.post("/certificates/{certificate_id}/rollback")
     async def roll_back_certificate(certificate_id: str) -> CertificateWritten:
         """Put in force again what was before this one, for the same model."""
         revision, back = await store.roll_back_certificate(certificate_id)

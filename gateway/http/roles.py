@@ -28,7 +28,7 @@ ROLES: Final[Mapping[tuple[str, str], AdminRole]] = {
     ("POST", "/admin/audits"): "operator",
     ("GET", "/admin/certificates"): "viewer",
     ("GET", "/admin/certificates/{certificate_id}"): "viewer",
-    ("POST", "/admin/certificates/deactivate"): "operator",
+    ("POST", "/admin/deactivate-certificates"): "operator",
     ("POST", "/admin/certificates/{certificate_id}/activate"): "operator",
     ("POST", "/admin/certificates/{certificate_id}/rollback"): "operator",
     ("POST", "/admin/backends"): "admin",

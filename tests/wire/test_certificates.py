@@ -51,7 +51,7 @@ async def test_certificates_are_put_in_force_one_after_another_and_rolled_back_i
             assert (before, before) == (back.json()["id"], await in_force(started))
         assert 409 == (await admin.post(f"/{ids[0]}/rollback")).status_code
         assert ids[0] == await in_force(started)
-        assert 200 == (await admin.post("/deactivate")).status_code
+        assert 200 == (await admin.post(f"{started.url}/admin/deactivate-certificates")).status_code
         assert await in_force(started) is None
 
 
@@ -62,7 +62,7 @@ async def test_only_what_is_in_force_is_rolled_back_and_only_to_its_own_models(s
         for one in (other, own):
             await admin.post(f"/{one.id}/activate")
         assert 409 == (await admin.post(f"/{own.id}/rollback")).status_code
-        await admin.post("/deactivate")
+        await admin.post(f"{started.url}/admin/deactivate-certificates")
         assert 409 == (await admin.post(f"/{own.id}/rollback")).status_code
         assert 404 == (await admin.post("/unknown/rollback")).status_code
 
