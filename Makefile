@@ -17,7 +17,7 @@ $(VENV)/.demo: $(VENV)/.venv pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[local,ltt,unlearn,plots,semantic,learned,export,otel,postgres,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[local,ltt,unlearn,plots,semantic,learned,export,otel,oidc,postgres,dev]'
 	touch $@
 
 # A process for each core; tests that share a file's fixtures stay together.

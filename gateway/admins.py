@@ -11,7 +11,7 @@ from gateway.clients import key_digest
 from gateway.errors import Forbidden, Unauthenticated
 from gateway.store.records import AdminKey, AdminRole
 
-__all__ = ["CLOSED", "Admin", "admin_of", "new_admin_key"]
+__all__ = ["CLOSED", "Admin", "admin_named", "admin_of", "new_admin_key"]
 
 CLOSED: Final = "this is closed; set LETHE_ADMIN_KEY, or make a key with `lethe admins create`, to open it"
 
@@ -39,6 +39,14 @@ class Admin:
 def new_admin_key() -> str:
     """Draw a key of 256 random bits. It is shown once and kept nowhere."""
     return _PREFIX + secrets.token_urlsafe(32)
+
+
+def admin_named(name: str, keys: Sequence[AdminKey]) -> Admin:
+    """Give who has the admin key of this name. Raises ``Unauthenticated`` where there is none, or no more."""
+    for key in keys:
+        if key.name == name and key.revoked_at is None:
+            return Admin(key.name, key.role)
+    raise Unauthenticated("the token is not valid here")
 
 
 def admin_of(given: str, keys: Sequence[AdminKey], *, own: str | None) -> Admin:

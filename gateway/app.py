@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from random import SystemRandom
@@ -14,6 +14,7 @@ from fastapi import Depends, FastAPI
 from pydantic import SecretStr
 
 import gateway
+from gateway.clients import Tokens
 from gateway.drift.audit_file import keeping_audits
 from gateway.drift.monitoring import MONITORS, Drift, Reactions
 from gateway.drift.state import state_path
@@ -97,6 +98,7 @@ async def open_gateway(
         monitored = await stack.enter_async_context(
             monitoring(metrics, report, most_chars=settings.max_prompt_chars)
         )
+        tokens = await stack.enter_async_context(_identities(settings)) if settings.oidc_issuer else None
         yield Gateway(
             settings,
             routing,
@@ -111,6 +113,7 @@ async def open_gateway(
             audits,
             monitored,
             panel,
+            tokens,
         )
 
 
@@ -143,6 +146,7 @@ def _policies(
         Exceptions(settings.without_certificate, settings.strictest_threshold),
         verify_timeout_s=settings.verify_timeout_s,
         api_key=_secret(settings.api_key),
+        anyone=settings.oidc_issuer is None,
         drift=drift,
         before=before,
     )
@@ -157,6 +161,24 @@ def _reactions(settings: Settings) -> Reactions:
     return Reactions(
         settings.drift_delta, settings.drift_on_scores, settings.drift_on_audits, settings.audit_probability
     )
+
+
+def _identities(settings: Settings) -> AbstractAsyncContextManager[Tokens]:
+    # Verifying signatures is an optional extra that brings a library of cryptography.
+    try:
+        from gateway.identities import Provider, open_identities
+    except ImportError as error:
+        raise InvalidInput(
+            f"LETHE_OIDC_ISSUER needs the extra `oidc` ({error}); "
+            "in the checkout: pip install -c constraints.txt '.[oidc]'"
+        ) from error
+    provider = Provider(
+        issuer=str(settings.oidc_issuer),
+        audience=str(settings.oidc_audience),
+        algorithms=settings.oidc_algorithms,
+        name_claim=settings.oidc_name_claim,
+    )
+    return open_identities(provider, str(settings.oidc_keys), clock=time.monotonic, now=time.time)
 
 
 def _exporting() -> AbstractContextManager[Trace]:
@@ -175,8 +197,8 @@ def create_app(parts: Gateway, meters: Meters | None = None) -> FastAPI:
     """Put the parts behind their routes. ``meters`` go on counting where another application counted before."""
     settings = parts.settings
     app = FastAPI(title="Lethe", version=gateway.__version__, docs_url=None, redoc_url=None)
-    client = [BEARER, Depends(client_check(parts.policies.client))]
-    guarded = by_role(finding_admins(parts.store, _secret(settings.admin_key)))
+    client = [BEARER, Depends(client_check(parts.client))]
+    guarded = by_role(finding_admins(parts.store, _secret(settings.admin_key), parts.tokens))
     admitted = [*client, Depends(admit)]
 
     async def ask(request: ChatRequest, send_out: SendOut | None = None) -> Outcome:

@@ -76,6 +76,7 @@ async def _gateway(
             "drift_file": Path(folder) / "drift.json",
             "without_certificate": "zero-evidence",
             "api_key": None,
+            "oidc_issuer": None,
             "audit_file": None,
             "otel": False,
         }

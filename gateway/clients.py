@@ -10,12 +10,12 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from gateway.errors import Unauthenticated
 from gateway.store.records import NO_LIMITS, ClientKey, Fallback, KeyLimits
 
-__all__ = ["ANYONE", "Client", "KeyRing", "client_of", "key_digest", "new_key"]
+__all__ = ["ANYONE", "Client", "KeyRing", "Tokens", "client_of", "is_token", "key_digest", "new_key"]
 
 _PREFIX: Final = "lethe-"
 
@@ -50,6 +50,19 @@ def client_of(key: ClientKey) -> Client:
     return Client(key.name, key.backend, key.limits, extra, exempt, key.fallback)
 
 
+class Tokens(Protocol):
+    """An identity provider's bearer tokens."""
+
+    async def name(self, token: str) -> str:
+        """Verify a token and give the name of the key that it stands for. Raises ``LetheError``."""
+        ...
+
+
+def is_token(given: str) -> bool:
+    """Tell a signed token, three parts with dots between, from a key, which has none."""
+    return given.count(".") == 2 and not given.startswith(_PREFIX)
+
+
 def new_key() -> str:
     """Draw a key of 256 random bits. It is shown once and kept nowhere."""
     return _PREFIX + secrets.token_urlsafe(32)
@@ -62,10 +75,14 @@ def key_digest(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """All keys at one moment. ``operators_digest`` is that of LETHE_API_KEY, None where it is not set."""
+    """All keys at one moment. ``operators_digest`` is that of LETHE_API_KEY, None where it is not set.
+
+    ``anyone`` may ask while there never was a key, unless there are other ways to be let in.
+    """
 
     keys: Sequence[ClientKey]
     operators_digest: str | None = None
+    anyone: bool = True
 
     def client(self, given: str) -> Client:
         """Find who sends this key ("" for none). Raises ``Unauthenticated``.
@@ -73,7 +90,7 @@ class KeyRing:
         Anyone may ask while there never was a key. A revoked key counts as one: revoking the last must not
         open the gateway. Looks at every digest, so the time says nothing of which one nearly fits.
         """
-        if not self.keys and self.operators_digest is None:
+        if self.anyone and not self.keys and self.operators_digest is None:
             return ANYONE
         digest, found = key_digest(given), None
         if self.operators_digest is not None and secrets.compare_digest(digest, self.operators_digest):
@@ -84,3 +101,10 @@ class KeyRing:
         if found is None:
             raise Unauthenticated("the API key is missing or wrong; send it as a bearer token")
         return found
+
+    def named(self, name: str) -> Client:
+        """Give whom the key of this name stands for. Raises ``Unauthenticated`` where there is none any more."""
+        for key in self.keys:
+            if key.name == name and key.revoked_at is None:
+                return client_of(key)
+        raise Unauthenticated("the token is not valid here")

@@ -31,6 +31,7 @@ from typing import ClassVar, Literal, TypeAlias
 __all__ = [
     "Conflict",
     "Forbidden",
+    "IdentitiesUnavailable",
     "Inapplicable",
     "InvalidInput",
     "LetheError",
@@ -143,6 +144,13 @@ class RateLimited(LetheError):
     def __init__(self, message: str, *, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class IdentitiesUnavailable(LetheError):
+    """Tokens cannot be verified now."""
+
+    status = 503
+    code = "identities_unavailable"
 
 
 class StoreError(LetheError):

@@ -175,6 +175,7 @@ class Policies:
         *,
         verify_timeout_s: float,
         api_key: str | None = None,
+        anyone: bool = True,
         drift: Drift | None = None,
         before: Policies | None = None,
     ) -> None:
@@ -188,6 +189,7 @@ class Policies:
         self._verify_timeout_s = verify_timeout_s
         self._drift = drift
         self._api_key_digest = None if api_key is None else key_digest(api_key)
+        self._anyone = anyone
         self._reading = asyncio.Lock()
         self._preparing = asyncio.Lock()
         self._now: InForce | None = None
@@ -251,6 +253,10 @@ class Policies:
     async def client(self, key: str) -> Client:
         """Find who sends this key ("" for none). Raises ``Unauthenticated``, and ``StoreError``."""
         return (await self._in_force()).keys.client(key)
+
+    async def client_named(self, name: str) -> Client:
+        """Give whom the key of this name stands for. Raises ``Unauthenticated``, and ``StoreError``."""
+        return (await self._in_force()).keys.named(name)
 
     async def follow(self) -> int:
         """Serve by the newest policy from now on, and give its revision. Raises ``StoreError``."""
@@ -336,7 +342,7 @@ class Policies:
             watched = before.watching
         else:
             watched = watching(record.topics, panel, verify_timeout_s=self._verify_timeout_s)
-        keys = KeyRing(record.keys, self._api_key_digest)
+        keys = KeyRing(record.keys, self._api_key_digest, self._anyone)
         fleet = self._routing.fleet
         return InForce(record, certificates, unreadable or unusable, keys, fleet, panel, watched, prepared)
 

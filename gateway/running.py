@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from calibration.certificate import Certificate
-from gateway.clients import ANYONE, Client
+from gateway.clients import ANYONE, Client, Tokens, is_token
 from gateway.drift.audit_file import AuditFile
 from gateway.drift.monitoring import Drift
 from gateway.drift.watch import Labelled
@@ -62,6 +62,13 @@ class Gateway:
     audits: AuditFile | None
     monitoring: Monitoring
     panel: Panel
+    tokens: Tokens | None = None
+
+    async def client(self, given: str) -> Client:
+        """Find who sends this key or token ("" for none). Raises ``LetheError``."""
+        if self.tokens is not None and is_token(given):
+            return await self.policies.client_named(await self.tokens.name(given))
+        return await self.policies.client(given)
 
     async def ask(
         self,

@@ -18,6 +18,9 @@ from gateway.settings_upstreams import HttpAddress, Seconds, UpstreamSettings
 __all__ = ["HOT", "SERVER_SETTINGS", "Settings", "VerifierName", "given_settings"]
 
 _Strategy = Literal["revise", "unaware", "resample", "constrain"]
+TokenAlgorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519"
+]
 VerifierName = Literal["lexical", "facts", "verbatim", "claims", "conversation", "semantic", "entailment", "judge"]
 
 
@@ -48,6 +51,25 @@ class Settings(BaseSettings):
     )
     admin_key: SecretStr | None = Field(
         None, min_length=1, description="Key for /admin. Unset: the admin API is closed."
+    )
+
+    oidc_issuer: str | None = Field(
+        None,
+        min_length=1,
+        description="Issuer (`iss`) of an identity provider whose bearer tokens count as keys (extra `oidc`): a "
+        "token stands for the key of the same name, of `lethe keys` or `lethe admins`.",
+    )
+    oidc_audience: str | None = Field(
+        None, min_length=1, description="Audience (`aud`) that its tokens must be for."
+    )
+    oidc_keys: str | None = Field(
+        None, min_length=1, description="Its JSON Web Key Set: a file, or an https:// address."
+    )
+    oidc_algorithms: tuple[TokenAlgorithm, ...] = Field(
+        ("RS256", "ES256"), min_length=1, description="How its tokens may be signed."
+    )
+    oidc_name_claim: str = Field(
+        "sub", min_length=1, description="The claim of a token that is the name of the key that it stands for."
     )
 
     private_key_file: Path | None = Field(
@@ -262,6 +284,8 @@ class Settings(BaseSettings):
         judging = {*self.verifiers, *self.screened_verifiers, *self.doubted_verifiers}
         if twice := set(self.monitored_verifiers) & judging:
             raise ValueError(f"LETHE_MONITORED_VERIFIERS: {', '.join(sorted(twice))} judges already")
+        if len({value is None for value in (self.oidc_issuer, self.oidc_audience, self.oidc_keys)}) > 1:
+            raise ValueError("LETHE_OIDC_ISSUER, LETHE_OIDC_AUDIENCE and LETHE_OIDC_KEYS belong together")
         if not 0 <= self.doubt[0] < self.doubt[1] <= 1:
             raise ValueError("LETHE_DOUBT is two numbers in [0, 1], the lower first, such as [0.05, 0.9]")
         return self

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from gateway.admins import Admin, admin_of
+from gateway.admins import Admin, admin_named, admin_of
+from gateway.clients import Tokens, is_token
 from gateway.errors import Forbidden, Unauthenticated
 from gateway.http.roles import ROLES
 from gateway.store.acting import ACTING
@@ -21,12 +22,17 @@ FindAdmin: TypeAlias = Callable[[str], Awaitable[Admin]]
 """Find who sends an admin key ("" for none). Raises ``Unauthenticated``, ``Forbidden`` and ``StoreError``."""
 
 
-def finding_admins(store: Store, own: str | None) -> FindAdmin:
-    """Look keys up in the store, but for LETHE_ADMIN_KEY, ``own``: it opens even where the store is damaged."""
+def finding_admins(store: Store, own: str | None, tokens: Tokens | None = None) -> FindAdmin:
+    """Look keys up in the store, but for LETHE_ADMIN_KEY, ``own``: it opens even where the store is damaged.
+
+    A token stands for the admin key of its name.
+    """
 
     async def find(given: str) -> Admin:
         if own and secrets.compare_digest(given.encode("latin-1", "replace"), own.encode()):
             return Admin(None, "admin")
+        if tokens is not None and is_token(given):
+            return admin_named(await tokens.name(given), await store.admin_keys())
         return admin_of(_meant(given), await store.admin_keys(), own=own or None)
 
     return find
