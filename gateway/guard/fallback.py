@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TypeAlias
 
+from gateway.guard.shapes import in_shape
 from gateway.store.records import Fallback
 from gateway.upstream.protocol import Choice
 
@@ -14,6 +16,8 @@ FallbackFinish: TypeAlias = Literal["stop", "content_filter"]
 
 UNAWARE: Final = "I don't have information about that."
 REFUSE: Final = "I'm sorry, but I can't help with that."
+
+_NONE: Final[Mapping[str, Any]] = {}
 
 
 def fallback_text(fallback: Fallback) -> str:
@@ -28,18 +32,27 @@ def fallback_text(fallback: Fallback) -> str:
 
 
 def fallback_choice(
-    text: str, most_tokens: int | None = None, finish: FallbackFinish = "stop", *, sent: str = ""
+    text: str,
+    most_tokens: int | None = None,
+    finish: FallbackFinish = "stop",
+    *,
+    sent: str = "",
+    parameters: Mapping[str, Any] = _NONE,
 ) -> Choice:
     """Shape the fallback as an ordinary answer: no special case for a client's code, no longer than asked.
 
-    With ``content_filter`` it is a refusal instead, as the model's own would be, and says so. ``sent`` is the
-    beginning of an answer that the client has already.
+    Where the client's ``parameters`` ask for a schema, it is one of its instances; where that would have to be
+    made up, and where a call is required, it is a refusal, as the model's own would be. With ``content_filter``
+    it is always a refusal, and says so. ``sent`` is the beginning of an answer that the client has already.
     """
-    words = text.split(" ")
+    shaped = None if sent else in_shape(text, parameters)
+    refusing = finish == "content_filter" or shaped == "unfit"
+    words = (text if refusing or shaped is None else shaped).split(" ")
     left = len(words) if most_tokens is None else max(most_tokens - len(sent.split()), 0)
     said = " ".join(words[:left])
-    if finish == "content_filter":
+    ending = "length" if left < len(words) else "stop"
+    if refusing:
         message = {"role": "assistant", "content": sent or None, "refusal": said}
-        return Choice(message, "content_filter")
+        return Choice(message, "content_filter" if finish == "content_filter" else ending)
     whole = f"{sent}\n{said}" if sent and said else sent + said
-    return Choice({"role": "assistant", "content": whole}, "length" if left < len(words) else "stop")
+    return Choice({"role": "assistant", "content": whole}, ending)

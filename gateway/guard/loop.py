@@ -15,6 +15,7 @@ from gateway.guard.channels import visible
 from gateway.guard.fallback import FallbackFinish, fallback_choice, fallback_text
 from gateway.guard.policy import Bounded, Closed, Open, Policy, ReleaseRule, ZeroEvidence
 from gateway.guard.release import goes_out
+from gateway.guard.shapes import keeps_shape
 from gateway.guard.streaming import Refused, SendOut, StreamedLoop
 from gateway.guard.together import all_of
 from gateway.guard.trajectory import Candidate, Ended, LoopPlan, generated, walk
@@ -26,10 +27,11 @@ from verifiers.protocol import Evidence
 __all__ = ["FellBack", "Guard", "Outcome", "Reason", "Released"]
 
 Reason: TypeAlias = Literal[
-    "exhausted", "surrendered", "abstained", "refused", "upstream", "deadline", "uncertified", "cut"
+    "exhausted", "surrendered", "abstained", "refused", "upstream", "deadline", "uncertified", "cut", "misshapen"
 ]
 """Why the fallback answered: ``exhausted``, and ``surrendered`` before the last round, alone say that every
-candidate was judged too much of a leak; ``cut``, that a later segment was, behind others that had gone out."""
+candidate was judged too much of a leak; ``cut``, that a later segment was, behind others that had gone out;
+``misshapen``, that the answer which passed in a later round has no longer the shape that the client asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class Guard:
                     if isinstance(step, Ended):
                         return self._fall_back(request, policy, rule, last, step.reason, step.detail)
                     if goes_out(step.score, rule):
-                        return _release(step, rule)
+                        return self._passed(request, policy, rule, step)
                     last = step
                     lowest = min(lowest, step.score)
                     if step.ends_round:
@@ -183,6 +185,17 @@ class Guard:
                 raise UpstreamTimeout(_TOO_LATE, phase="read") from None
             return self._fall_back(request, policy, rule, last, "deadline", "the loop's deadline passed")
         return self._fall_back(request, policy, rule, last, "exhausted", "no candidate passed")
+
+    def _passed(
+        self, request: ChatRequest, policy: Policy, rule: Bounded | ZeroEvidence, passed: Candidate
+    ) -> Outcome:
+        """Release, but keep back a refined answer that lost the client's shape.
+
+        No further round follows: the certificate bounds the answer that passes first, or none.
+        """
+        if passed.round > 1 and not keeps_shape(passed.choice, request.parameters):
+            return self._fall_back(request, policy, rule, passed, "misshapen", "a refined answer lost its shape")
+        return _release(passed, rule)
 
     async def _streamed(
         self,
@@ -218,7 +231,9 @@ class Guard:
         sent: str = "",
     ) -> FellBack:
         text = fallback_text(self._fallback_for(policy, last))
-        choice = fallback_choice(text, _most_tokens(request), self._finish, sent=sent)
+        choice = fallback_choice(
+            text, _most_tokens(request), self._finish, sent=sent, parameters=request.parameters
+        )
         written = len(visible([choice]).split())
         spent = last.usage_total if last else Usage()
         prompt_tokens = (last.usage.prompt_tokens if last else 0) or _words(request)

@@ -13,6 +13,7 @@ _OUTCOMES: Final[Mapping[Reason, str]] = {
     "exhausted": "blocked",
     "surrendered": "blocked",
     "cut": "blocked",
+    "misshapen": "blocked",
     "uncertified": "uncertified",
 }
 """Reasons for the fallback that are outcomes of their own; after every other one the answer was not judged."""

@@ -13,6 +13,7 @@ from gateway.guard.invisible import without_invisible
 from gateway.guard.policy import Bounded, Policy, ZeroEvidence
 from gateway.guard.release import goes_out
 from gateway.guard.segments import next_cut
+from gateway.guard.shapes import call_required
 from gateway.guard.trajectory import Beginnings, Candidate, LoopPlan, Walker, beginning, is_refusal
 from gateway.telemetry.trace import Trace
 from gateway.upstream.protocol import ChatRequest, Choice, Completion, Upstream, Usage, streamed
@@ -32,8 +33,9 @@ middle would break, the answer is verified whole before it is sent."""
 
 
 def may_stream(request: ChatRequest) -> bool:
-    """Say whether an answer can go out in segments: one choice of plain text or calls."""
-    return request.n == 1 and request.parameters.keys() <= STREAMABLE
+    """Say whether an answer can go out in segments: one choice of plain text, no call required."""
+    plain = request.parameters.keys() <= STREAMABLE and not call_required(request.parameters)
+    return request.n == 1 and plain
 
 
 @dataclass(frozen=True, slots=True)

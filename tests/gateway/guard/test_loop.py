@@ -363,3 +363,36 @@ async def test_a_fallback_that_judged_nothing_has_no_opening_score(loop):
     """The first candidate could not be judged, or nothing was generated."""
     talk = loop(["abstain"])
     assert [None, None] == [(await talk.answer()).opening_score, (await talk.answer(Closed("x"))).opening_score]
+
+
+NAMED = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+AS_NAMED = {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": NAMED}}}
+
+
+def as_json(exchange: Exchange) -> Verdict:
+    """Take what names Seltal as a leak."""
+    return Scored(0.9 if "Seltal" in exchange.answer else 0.0)
+
+
+async def test_a_refined_answer_that_lost_the_clients_schema_does_not_go_out(loop):
+    """Calibration bounds no candidate behind it, so the fallback answers, in the schema."""
+    talk = loop(['{"name": "Seltal"}', "I cannot say.", '{"name": "?"}'], verdict=as_json)
+    outcome = await talk.answer(parameters=AS_NAMED)
+    assert ("misshapen", f'{{"name": "{UNAWARE}"}}', 2) == (outcome.reason, text(outcome), outcome.rounds)
+    assert 2 == len(talk.upstream.requests)
+
+
+async def test_a_refined_answer_in_the_clients_schema_goes_out(loop):
+    """The later rounds ask for the schema as the first did."""
+    talk = loop(['{"name": "Seltal"}', '{"name": "?"}'], verdict=as_json)
+    outcome = await talk.answer(parameters=AS_NAMED)
+    assert (2, '{"name": "?"}') == (outcome.rounds, text(outcome))
+    assert [AS_NAMED["response_format"]] * 2 == [
+        request.parameters["response_format"] for request in talk.upstream.requests
+    ]
+
+
+async def test_a_models_own_first_answer_goes_out_in_whatever_shape(loop):
+    """Lethe takes nothing from a model that keeps to no schema by itself."""
+    outcome = await loop(["I cannot say."], verdict=as_json).answer(parameters=AS_NAMED)
+    assert "I cannot say." == text(outcome)
