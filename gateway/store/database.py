@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.errors import StoreError
 
-__all__ = ["Database", "Transactions", "Watch"]
+__all__ = ["Database", "Transactions", "Watch", "transaction"]
 
 V = TypeVar("V")
 
@@ -88,3 +89,17 @@ class Database(Protocol):
 
     def watch(self) -> Watch[Any]:
         """Begin to notice writes. Raises ``StoreError``."""
+
+
+@asynccontextmanager
+async def transaction(database: Database, options: Mapping[str, Any]) -> AsyncIterator[AsyncConnection]:
+    """Commit at the end, roll back on any exception, and turn what the database says into ``StoreError``."""
+    try:
+        async with database.engine.execution_options(**options).begin() as connection:
+            yield connection
+    except database.failures as error:
+        raise database.error(error) from error
+    except ValueError as error:  # a row that makes no topic, JSON that is none, a pool that is closed
+        raise StoreError(
+            f"the database {database.shown} holds what Lethe did not write; put back a copy"
+        ) from error

@@ -23,6 +23,8 @@ __all__ = [
     "admin_keys",
     "audit",
     "backends",
+    "calibration_lines",
+    "calibrations",
     "certificates",
     "client_keys",
     "key_topics",
@@ -176,3 +178,36 @@ replicas = Table(
     Column("seen_at", DateTime(timezone=True), nullable=False),
 )
 """Who serves, by which revision; said every second where a server is shared, and of no revision itself."""
+
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("wish", JSON, nullable=False),
+    Column("prompts", Text, nullable=True),
+    Column("total", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("cancelling", Boolean, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("certificate", String(128), nullable=True),
+    Column("asked_by", String(160), nullable=False),
+    Column("owner", String(200), nullable=True),
+    Column("held_until", DateTime(timezone=True), nullable=True),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+)
+"""Jobs, of no revision: writing to them changes no policy. ``prompts`` is NULL once a job has ended: they are
+sensitive. Until ``held_until`` nobody but ``owner`` may work at it; without an owner, nobody at all."""
+
+calibration_lines = Table(
+    "calibration_lines",
+    metadata,
+    Column("job", String(32), ForeignKey("calibrations.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("line", Text, nullable=False),
+)
+"""The lines of a job's trajectories file so far, in their order. They hold answers, among them what is to be
+forgotten; they go when the job ends."""

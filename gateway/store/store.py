@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.errors import InvalidInput, StoreError
+from gateway.errors import InvalidInput
 from gateway.store import (
     admin_rows,
     audit_rows,
@@ -26,7 +26,7 @@ from gateway.store import (
 from gateway.store.acting import ACTING
 from gateway.store.addresses import database_at
 from gateway.store.chain import Chained
-from gateway.store.database import Database, Watch
+from gateway.store.database import Database, Watch, transaction
 from gateway.store.migrate import upgrade
 from gateway.store.records import (
     NO_LIMITS,
@@ -95,7 +95,7 @@ class Store:
         """
         database = database_at(url_or_path, create=create, busy_timeout_s=busy_timeout_s, grace_s=grace_s)
         try:
-            async with _transaction(database, database.transactions.opening) as connection:
+            async with transaction(database, database.transactions.opening) as connection:
                 await connection.run_sync(partial(database.prepare, create=create))
                 await connection.run_sync(upgrade, database.shown)
             return cls(database, database.watch(), clock, who)
@@ -115,12 +115,12 @@ class Store:
 
     async def say_present(self, record: ReplicaRecord) -> None:
         """Tell the other replicas of this one. Makes no revision. Only where the database is shared."""
-        async with _transaction(self.database, self.database.transactions.writing) as connection:
+        async with transaction(self.database, self.database.transactions.writing) as connection:
             await replica_rows.say_present(connection, record)
 
     async def leave(self, name: str) -> None:
         """Tell the other replicas that this one has gone. Only where the database is shared."""
-        async with _transaction(self.database, self.database.transactions.writing) as connection:
+        async with transaction(self.database, self.database.transactions.writing) as connection:
             await replica_rows.remove_replica(connection, name)
 
     async def replicas(self) -> tuple[ReplicaRecord, ...]:
@@ -361,13 +361,13 @@ class Store:
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
-        async with _transaction(self.database, self.database.transactions.reading) as connection:
+        async with transaction(self.database, self.database.transactions.reading) as connection:
             yield connection
 
     @asynccontextmanager
     async def _writing(self, what: str) -> AsyncIterator[tuple[AsyncConnection, int]]:
         """Count the write and log it, in its own transaction: it is in the log, or it was never made."""
-        async with _transaction(self.database, self.database.transactions.writing) as connection:
+        async with transaction(self.database, self.database.transactions.writing) as connection:
             revision = await rows.bump_revision(connection)
             before = await audit_rows.state(connection)
             yield connection, revision
@@ -375,17 +375,3 @@ class Store:
             write = audit_rows.Write(ACTING.get() or self._who, what, self._clock(), revision)
             await audit_rows.append(connection, write, before, after)
         self._watch.wrote()
-
-
-@asynccontextmanager
-async def _transaction(database: Database, options: Mapping[str, Any]) -> AsyncIterator[AsyncConnection]:
-    """Commit at the end, roll back on any exception, and turn what the database says into ``StoreError``."""
-    try:
-        async with database.engine.execution_options(**options).begin() as connection:
-            yield connection
-    except database.failures as error:
-        raise database.error(error) from error
-    except ValueError as error:  # a row that makes no topic, JSON that is none, a pool that is closed
-        raise StoreError(
-            f"the database {database.shown} holds what Lethe did not write; put back a copy"
-        ) from error
