@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from gateway.errors import InvalidInput
 from gateway.logs import log_events
 from gateway.presence import own_name, saying_so
 from gateway.reloading import Reloading, reloading_on_change
-from gateway.serving import serve_until_signalled
+from gateway.serving import run_fast, serve_until_signalled
 from gateway.settings import Settings
 from gateway.settings_reading import configuration_path, read_settings
 from gateway.upstream.vllm_process import VllmServer, running_vllm
@@ -43,13 +42,13 @@ def serve(
         given: dict[str, Any] = {"host": host, "port": port, "database": database}
         given |= {"upstream_url": upstream, "model_dir": model}
         if vllm is None:
-            asyncio.run(_serve(lambda: read_settings(config, **given), configuration_path(config), certificate))
+            run_fast(_serve(lambda: read_settings(config, **given), configuration_path(config), certificate))
         else:
             _check_alone(vllm_python, upstream, model)
             server = VllmServer(
                 vllm_python or Path(sys.executable), vllm, Path(vllm).name, arguments=tuple(vllm_argument or ())
             )
-            asyncio.run(_serve_vllm(server, config, given, certificate))
+            run_fast(_serve_vllm(server, config, given, certificate))
 
 
 def _check_alone(vllm_python: Path | None, upstream: str | None, model: Path | None) -> None:
