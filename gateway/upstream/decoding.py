@@ -44,7 +44,10 @@ class Sampling:
 
 @dataclass(eq=False, slots=True)
 class Row:
-    """One answer in the writing. Unfinished rows can be taken up again; ``cancelled`` may be set by anyone."""
+    """One answer in the writing. Unfinished rows can be taken up again; ``cancelled`` may be set by anyone.
+
+    ``heard`` is called with the number of tokens behind each one that does not end the answer.
+    """
 
     prompt: tuple[int, ...]
     sampling: Sampling
@@ -52,6 +55,7 @@ class Row:
     text: str = ""
     finish_reason: str | None = None
     cancelled: bool = False
+    heard: Callable[[int], None] | None = None
     generator: torch.Generator = field(default_factory=torch.Generator)
 
     def __post_init__(self) -> None:
@@ -97,6 +101,11 @@ class Decoder:
             mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
             positions = mask.sum(-1, keepdim=True) - 1
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """Give tokens as text, without those that only a model reads."""
+        text = self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return str(text)
+
     def _forward(
         self, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, cache: DynamicCache
     ) -> torch.Tensor:
@@ -117,6 +126,8 @@ class Decoder:
             token = first if row.sampling.plain else self._choose(row, scores.clone())
             row.written.append(token)
             self._finish(row, token)
+            if row.heard is not None and not row.over:
+                row.heard(len(row.written))
 
     def _choose(self, row: Row, scores: torch.Tensor) -> int:
         sampling = row.sampling
@@ -125,32 +136,28 @@ class Decoder:
         tail = row.written[-sampling.bans.reach :] if sampling.bans else []
         for _ in range(len(scores)):
             token = _drawn(scores, sampling, row.generator)
-            if not sampling.bans or sampling.bans.allow(self._decode([*tail, token])):
+            if not sampling.bans or sampling.bans.allow(self.decode([*tail, token])):
                 return token
             scores[token] = -torch.inf
         return min(self._end_ids)  # every token would say a banned word: the answer ends here
 
     def _finish(self, row: Row, token: int) -> None:
         if token in self._end_ids:
-            row.finish_reason, row.text = "stop", self._decode(row.written)
+            row.finish_reason, row.text = "stop", self.decode(row.written)
         elif row.sampling.stop and self._stopped(row):
             row.finish_reason = "stop"
         elif len(row.written) >= row.sampling.max_tokens:
-            row.finish_reason, row.text = "length", self._decode(row.written)
+            row.finish_reason, row.text = "length", self.decode(row.written)
 
     def _stopped(self, row: Row) -> bool:
         reach = max(map(len, row.sampling.stop)) * 4 + 1  # a character is at most four byte-level tokens
-        tail = self._decode(row.written[-reach:])
+        tail = self.decode(row.written[-reach:])
         if not any(stop in tail for stop in row.sampling.stop):
             return False
-        text = self._decode(row.written)
+        text = self.decode(row.written)
         ends = [text.find(stop) for stop in row.sampling.stop]
         row.text = text[: min(end for end in ends if end >= 0)]
         return True
-
-    def _decode(self, ids: list[int]) -> str:
-        text = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return str(text)
 
 
 def _left_padded(sequences: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:

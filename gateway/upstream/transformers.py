@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Condition, Thread
 from typing import Any
@@ -19,7 +20,8 @@ from transformers.utils.logging import disable_progress_bar
 from gateway.errors import InvalidInput, UnknownModel, UpstreamError
 from gateway.upstream.checkpoint_files import checkpoint_fingerprint
 from gateway.upstream.decoding import Decoder, Row
-from gateway.upstream.protocol import Capabilities, ChatRequest, Choice, Completion, Usage
+from gateway.upstream.pieces import News, Pieces
+from gateway.upstream.protocol import Capabilities, ChatRequest, Choice, Completion, Send, Usage
 from gateway.upstream.sampling import Defaults, row_samplings
 
 __all__ = ["Batching", "TransformersUpstream"]
@@ -103,19 +105,24 @@ class TransformersUpstream:
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Generate, together with whatever else is asked meanwhile."""
-        self._check_name(request.model)
         job = self._job(request)
-        with self._changed:
-            if self._closed:
-                raise UpstreamError("The in-process model has been closed.")
-            self._queue.append(job)
-            self._changed.notify()
-        try:
-            await asyncio.wrap_future(job.done)
-        except asyncio.CancelledError:
-            for row in job.rows:
-                row.cancelled = True  # seen before the next token is written
-            raise
+        with self._writing(job) as done:
+            await done
+        return self._completion(job.rows)
+
+    async def stream(self, request: ChatRequest, send: Send) -> Completion:
+        """Generate the first choice likewise, which goes on while ``send`` is busy, and ends when it raises."""
+        job = self._job(replace(request, n=1))
+        (row,) = job.rows
+        pieces, news = Pieces(self._decoder.decode, row.sampling.stop), News()
+        row.heard = news.tell
+        with self._writing(job) as done:
+            while (count := await news.next(done)) is not None:
+                if text := pieces.more(row.written[:count]):
+                    await send(text)
+            await done
+            if text := pieces.rest(row.text):
+                await send(text)
         return self._completion(job.rows)
 
     async def aclose(self) -> None:
@@ -129,7 +136,24 @@ class TransformersUpstream:
         if model != self._name:
             raise UnknownModel("there is no such model; GET /v1/models lists them", param="model")
 
+    @contextmanager
+    def _writing(self, job: _Job) -> Iterator[asyncio.Future[None]]:
+        """Have it written. Whoever leaves the block sooner, cancelled or by an error, ends the writing."""
+        with self._changed:
+            if self._closed:
+                raise UpstreamError("The in-process model has been closed.")
+            self._queue.append(job)
+            self._changed.notify()
+        done = asyncio.wrap_future(job.done)
+        try:
+            yield done
+        finally:
+            for row in job.rows:
+                row.cancelled = True  # seen before the next token is written
+            done.cancel()
+
     def _job(self, request: ChatRequest) -> _Job:
+        self._check_name(request.model)
         prompt = self._prompt(request)
         room = self._context - len(prompt)
         if room < 1:

@@ -237,6 +237,81 @@ async def test_a_cancelled_request_leaves_its_batch(upstream: TransformersUpstre
     assert upstream._queue == []
 
 
+async def streamed(upstream: TransformersUpstream, request: ChatRequest) -> tuple[list[str], str]:
+    """The pieces as they came, and the whole that was handed in behind them."""
+    pieces: list[str] = []
+
+    async def send(text: str) -> None:
+        pieces.append(text)
+
+    completion = await upstream.stream(request, send)
+    return pieces, str(completion.choices[0].message["content"])
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"temperature": 1.0, "seed": 5}, {"n": 3, "temperature": 1.0, "seed": 5}]
+)
+async def test_a_streamed_answer_comes_in_pieces_that_join_to_the_answer_given_whole(
+    upstream: TransformersUpstream, parameters: dict[str, Any]
+) -> None:
+    """The first choice of several, too, and also beside others in the batch."""
+    request = asking("Who?", **parameters)
+    others = asyncio.gather(*(answer(upstream, asking(question)) for question in QUESTIONS))
+    pieces, whole = await streamed(upstream, request)
+    await others
+    assert "".join(pieces) == whole == await answer(upstream, request)
+    assert len(pieces) > 1
+    assert "" not in pieces
+
+
+async def test_nothing_of_a_stop_text_is_streamed(upstream: TransformersUpstream) -> None:
+    """Also where it stretches over several tokens: what could be its beginning waits."""
+    whole = await answer(upstream, asking("Who?"))
+    pieces, stopped = await streamed(upstream, asking("Who?", stop=[whole[6:12]]))
+    assert "".join(pieces) == stopped == whole[: whole.index(whole[6:12])]
+
+
+async def test_what_the_reader_of_a_stream_raises_ends_the_writing(upstream: TransformersUpstream) -> None:
+    """The error comes through, and long before the 200 tokens nothing is being written any more."""
+
+    async def refuse(text: str) -> None:
+        raise ValueError("enough")
+
+    with pytest.raises(ValueError, match="enough"):
+        await upstream.stream(asking("Tell me all about it, please.", max_tokens=200), refuse)
+    writing, steps = upstream._decoder._model.get_input_embeddings(), []
+    counting = writing.register_forward_pre_hook(lambda *_: steps.append(1))
+    await asyncio.gather(answer(upstream, asking("Who?", max_tokens=2)))
+    counting.remove()
+    assert len(steps) <= 3
+    assert upstream._queue == []
+
+
+async def test_a_cancelled_stream_leaves_its_batch(upstream: TransformersUpstream) -> None:
+    """A client that goes away in the middle is written for no further."""
+    begun = asyncio.Event()
+
+    async def send(text: str) -> None:
+        begun.set()
+
+    request = asking("Tell me all about it, please.", max_tokens=200)
+    task = asyncio.create_task(upstream.stream(request, send))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await answer(upstream, asking("Who?", max_tokens=2)) != ""
+    assert upstream._queue == []
+
+
+async def test_a_failure_in_the_worker_fails_a_stream(upstream: TransformersUpstream) -> None:
+    """What has been sent by then was written; the error quotes nothing."""
+    failing = upstream._decoder._model.get_input_embeddings().register_forward_pre_hook(_fail)
+    with pytest.raises(UpstreamError, match="RuntimeError"):
+        await streamed(upstream, asking("Who?"))
+    failing.remove()
+
+
 async def test_a_failure_in_the_worker_fails_its_batch_and_the_worker_lives_on(
     upstream: TransformersUpstream,
 ) -> None:
