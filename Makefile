@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-vllm test-compat test-cluster test-deploy test-image sbom audit check guarantees bench docs clean
+.PHONY: demo test test-vllm test-compat test-cluster test-faults test-deploy test-image sbom audit check guarantees bench docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/lethe demo $(ARGS)
@@ -72,6 +72,10 @@ test-image: $(DEPLOY_VENV)/.deploy
 test-cluster: $(VENV)/.dev
 	LETHE_TEST_CLUSTER=$(abspath $(VENV)/cluster.md) $(BIN)/pytest tests/cluster -rs $(ARGS)
 	cat $(VENV)/cluster.md
+
+# Everything of docs/faults.md, of which `make test` runs what is quick.
+test-faults: $(VENV)/.dev
+	LETHE_TEST_FAULTS=1 $(BIN)/pytest tests/faults -rs $(ARGS)
 
 # What is inside, as CycloneDX, from the pinned versions.
 sbom: $(DEPLOY_VENV)/.deploy

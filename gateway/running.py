@@ -13,7 +13,7 @@ from gateway.clients import ANYONE, Client, Tokens, is_token
 from gateway.drift.audit_file import AuditFile
 from gateway.drift.monitoring import Drift
 from gateway.drift.watch import Labelled
-from gateway.errors import LetheError, UnknownModel, UpstreamError
+from gateway.errors import LetheError, UnknownModel, UpstreamError, UpstreamTimeout
 from gateway.guard.embeddings import Embedded, Refused, embedded
 from gateway.guard.given import judge_given
 from gateway.guard.loop import Guard, Outcome, Released
@@ -156,11 +156,15 @@ class Gateway:
         return new, sum(len(labels[id_]) for id_ in labels.keys() - certificates.keys())
 
     async def embed(self, request: EmbeddingRequest, client: Client = ANYONE) -> Embedded:
-        """Embed under the policy of this moment, by the client's backend if its key has one."""
+        """Embed under the policy of this moment, by the client's backend if its key has one, by the deadline."""
         _require_listed(client, request.model)
         async with self.policies.serving(request.model, client) as served:
             screen = served.policy.screen if self.settings.embeddings == "refuse" else None
-            made = await embedded(served.upstream, request, screen, most_chars=self.plan.most_prompt_chars)
+            try:
+                async with asyncio.timeout(self.plan.deadline_s):
+                    made = await embedded(served.upstream, request, screen, most_chars=self.plan.most_prompt_chars)
+            except TimeoutError:
+                raise UpstreamTimeout("the model did not answer before the deadline", phase="read") from None
         self.report(
             "embedded",
             {

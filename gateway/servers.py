@@ -89,6 +89,7 @@ def _server(settings: Settings, one: UpstreamSettings, key: str | None) -> Serve
             banned_words=_given(one.bad_words, settings.upstream_bad_words),
         ),
         connections=connections,
+        most_bytes=settings.max_answer_bytes,
     )
     waiting = _given(one.waiting, settings.upstream_waiting)
     gate = Gate(connections, waiting, _given(one.pool_timeout_s, settings.pool_timeout_s))

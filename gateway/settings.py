@@ -130,6 +130,11 @@ class Settings(BaseSettings):
     read_timeout_s: Seconds = Field(120.0, description="Longest wait for the server's answer, seconds.")
     write_timeout_s: Seconds = Field(30.0, description="Longest wait for the server to take a request, seconds.")
     pool_timeout_s: Seconds = Field(10.0, description="Longest wait in a server's queue, seconds; then 503.")
+    max_answer_bytes: int = Field(
+        50_000_000,
+        ge=1_000,
+        description="Largest answer of a server that is read, bytes, streamed or not; a larger one is withheld.",
+    )
     model_dir: Path | None = Field(
         None, description="Hugging Face checkpoint to run inside the gateway, instead of a server."
     )
@@ -294,7 +299,7 @@ class Settings(BaseSettings):
 SERVER_SETTINGS: Final = frozenset(
     "upstream_url upstream_key upstreams upstream_connections upstream_waiting upstream_retries "
     "upstream_retry_after_s upstream_bad_words upstream_several_choices breaker_failures breaker_pause_s "
-    "connect_timeout_s read_timeout_s write_timeout_s pool_timeout_s".split()
+    "connect_timeout_s read_timeout_s write_timeout_s pool_timeout_s max_answer_bytes".split()
 )
 """What the configured servers are made of."""
 

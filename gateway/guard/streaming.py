@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
@@ -75,6 +76,8 @@ class _Segmented:
             await self._pass(beginning(clean[:cut]), Completion(self.model, (), Usage()), partial=True)
             self.send_out(clean[len(self.sent) : cut])
             self.sent = clean[:cut]
+            await asyncio.sleep(0)  # a flood of segments must not keep the deadline and others from their turn
+        await asyncio.sleep(0)  # nor one of pieces
 
     async def finish(self, completion: Completion) -> Candidate:
         """Judge the whole, with every other channel that it has. Raises ``_Stopped``."""

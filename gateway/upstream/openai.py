@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from gateway.upstream.bounded import UNCOMPRESSED, Bounded
 from gateway.upstream.chunks import Chunks, usage_in
 from gateway.upstream.protocol import (
     Capabilities,
@@ -35,7 +37,10 @@ from gateway.upstream.protocol import (
 )
 from gateway.upstream.vectors import read_embeddings
 
-__all__ = ["OpenAIUpstream", "Timeouts"]
+__all__ = ["MOST_BYTES", "OpenAIUpstream", "Timeouts"]
+
+MOST_BYTES = 50_000_000
+"""Longer than any answer of words, and than two thousand vectors."""
 
 _SPARE = 8
 """Connections beside those for answers: looking at a busy server must not wait for it."""
@@ -57,6 +62,7 @@ class OpenAIUpstream:
 
     ``base_url`` ends in the version path (``…/v1``). Up to ``connections`` are kept and reused. The transport
     is httpx over aiohttp, which costs a fifth of httpx's own under concurrency; a caller may pass another.
+    An answer of more than ``most_bytes``, or a compressed one, raises ``UpstreamGarbage``.
     """
 
     def __init__(
@@ -67,18 +73,21 @@ class OpenAIUpstream:
         timeouts: Timeouts | None = None,
         capabilities: Capabilities | None = None,
         connections: int = 100,
+        most_bytes: int = MOST_BYTES,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         limits = timeouts or Timeouts()
+        kept = httpx.Limits(max_connections=connections + _SPARE)
         self.capabilities = capabilities or Capabilities(several_choices=True)
         self._base_url = base_url.rstrip("/")
+        self._listing_s = limits.read_s
         self._client = httpx.AsyncClient(
             base_url=self._base_url,
-            headers={"authorization": f"Bearer {api_key}"} if api_key else {},
+            headers={**UNCOMPRESSED, **({"authorization": f"Bearer {api_key}"} if api_key else {})},
             timeout=httpx.Timeout(
                 connect=limits.connect_s, read=limits.read_s, write=limits.write_s, pool=limits.pool_s
             ),
-            transport=transport or AiohttpTransport(limits=httpx.Limits(max_connections=connections + _SPARE)),
+            transport=Bounded(transport or AiohttpTransport(limits=kept), most_bytes),
         )
 
     def fingerprint(self, model: str) -> str:
@@ -130,8 +139,12 @@ class OpenAIUpstream:
         return read_embeddings(await self._exchange("POST", "/embeddings", body), len(request.inputs))
 
     async def models(self) -> tuple[str, ...]:
-        """GET /models."""
-        listing = await self._exchange("GET", "/models", None)
+        """GET /models. The whole list has to come within the time that a server has to begin an answer."""
+        try:
+            async with asyncio.timeout(self._listing_s):
+                listing = await self._exchange("GET", "/models", None)
+        except TimeoutError:
+            raise UpstreamTimeout("the model server did not list its models in time", phase="read") from None
         try:
             return tuple(str(entry["id"]) for entry in listing["data"])
         except (KeyError, TypeError) as error:
