@@ -38,7 +38,7 @@ from gateway.http.metrics import metrics_router
 from gateway.http.middleware import BodyLimit, RequestId
 from gateway.http.models import models_router
 from gateway.http.problems import install_problem_handlers
-from gateway.http.visits import Visits, admit, present_visit
+from gateway.http.visits import Visits, admit, admitting, present_visit
 from gateway.limits import Meters
 from gateway.logs import Report, keep_silent
 from gateway.monitoring import monitoring
@@ -197,9 +197,9 @@ def create_app(parts: Gateway, meters: Meters | None = None) -> FastAPI:
     """Put the parts behind their routes. ``meters`` go on counting where another application counted before."""
     settings = parts.settings
     app = FastAPI(title="Lethe", version=gateway.__version__, docs_url=None, redoc_url=None)
-    client = [BEARER, Depends(client_check(parts.client))]
+    check = client_check(parts.client)
+    client = [BEARER, Depends(check)]
     guarded = by_role(finding_admins(parts.store, _secret(settings.admin_key), parts.tokens))
-    admitted = [*client, Depends(admit)]
 
     async def ask(request: ChatRequest, send_out: SendOut | None = None) -> Outcome:
         visit = present_visit()
@@ -218,11 +218,18 @@ def create_app(parts: Gateway, meters: Meters | None = None) -> FastAPI:
         return made
 
     app.include_router(
-        answers_router(ask, keep_alive_s=settings.keep_alive_s, disclosed=settings.disclose),
-        dependencies=admitted,
+        answers_router(
+            ask,
+            route_class=admitting(check),
+            keep_alive_s=settings.keep_alive_s,
+            disclosed=settings.disclose,
+        ),
+        dependencies=[BEARER],
         responses=failures(ANSWERING),
     )
-    app.include_router(embeddings_router(embed), dependencies=admitted, responses=failures(ANSWERING))
+    app.include_router(
+        embeddings_router(embed), dependencies=[*client, Depends(admit)], responses=failures(ANSWERING)
+    )
     app.include_router(models_router(parts.models), dependencies=client, responses=failures(LISTING))
     app.include_router(health_router(parts.readiness, parts.upstream.problems, parts.drift.notes))
     app.include_router(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -33,6 +34,7 @@ async def serve_until_signalled(app: ASGIApp, host: str, port: int, listening: C
     """
     with listening_socket(host, port) as bound:
         listening(_url(host, bound))
+        _keep()
         await uvicorn.Server(_config(app)).serve(sockets=[bound])
 
 
@@ -49,6 +51,15 @@ async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Async
         finally:
             server.should_exit = True
             await running
+
+
+def _keep() -> None:
+    """Look for garbage among what is there by now for the last time: topics and code stay, and are many.
+
+    Without it, requests wait for the garbage collector again and again, with 200 topics for 0.14 s.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

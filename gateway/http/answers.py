@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
+from fastapi.routing import APIRoute
 
 from gateway.errors import LetheError
 from gateway.guard.loop import Outcome
@@ -47,10 +48,18 @@ _STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
 def answers_router(
-    ask: Ask, *, keep_alive_s: float, disclosed: bool, dialects: Sequence[Dialect] = DIALECTS
+    ask: Ask,
+    *,
+    route_class: type[APIRoute],
+    keep_alive_s: float,
+    disclosed: bool,
+    dialects: Sequence[Dialect] = DIALECTS,
 ) -> APIRouter:
-    """Serve the dialects. ``keep_alive_s`` is the pause between comments on a stream that waits."""
-    router = APIRouter()
+    """Serve the dialects. ``keep_alive_s`` is the pause between comments on a stream that waits.
+
+    ``route_class`` lets nobody through who is not admitted; its endpoints take the request alone.
+    """
+    router = APIRouter(route_class=route_class)
     for dialect in dialects:
         endpoint = _endpoint(ask, dialect, keep_alive_s, disclosed)
         name = dialect.path.removeprefix("/v1/").replace("/", "_")

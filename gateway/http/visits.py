@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
-from typing import Final
+from typing import Any, Final
 
-from fastapi import Request
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,7 +16,7 @@ from gateway.clients import Client
 from gateway.http.clients import present_client
 from gateway.limits import Meters
 
-__all__ = ["Visit", "Visits", "admit", "duration", "present_visit"]
+__all__ = ["Visit", "Visits", "admit", "admitting", "duration", "present_visit"]
 
 _PRESENT: Final[ContextVar[Visit]] = ContextVar("lethe_visit")
 
@@ -88,6 +90,26 @@ async def admit(request: Request) -> None:
     visit: Visit = request.state.visit
     visit.begin(present_client())
     _PRESENT.set(visit)
+
+
+def admitting(check: Callable[[Request], Awaitable[None]]) -> type[APIRoute]:
+    """Make the routes ``check`` who asks and ``admit`` them, before any body is read.
+
+    As dependencies would, at a fraction of their cost; an endpoint takes the request alone, and reads it itself.
+    """
+
+    class Admitting(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            answer: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+
+            async def handle(request: Request) -> Response:
+                await check(request)
+                await admit(request)
+                return await answer(request)
+
+            return handle
+
+    return Admitting
 
 
 def present_visit() -> Visit:
