@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
 from verifiers.folding import View, fold
 from verifiers.mentions import Found, Names
 from verifiers.protocol import Exchange, Topic
+from verifiers.remembering import Remembered
 from verifiers.terms import stem, terms_of
 from verifiers.titles import Titles
 from verifiers.traces import FactIndex
@@ -27,6 +28,7 @@ __all__ = [
 _ENOUGH_TO_TOUCH = 0.5
 _UNNAMED_ANSWER = 0.6
 _TURNED_AWAY = 0.3
+_REMEMBERED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Mentions:
     Built once for a set of topics; safe to share between threads, since it never changes.
     """
 
-    __slots__ = ("_known", "_titles", "facts", "names", "topics")
+    __slots__ = ("_known", "_remembered", "_titles", "facts", "names", "topics")
 
     def __init__(self, topics: Sequence[Topic]) -> None:
         self.topics = tuple(topics)
@@ -59,6 +61,7 @@ class Mentions:
         self._known = [
             frozenset(map(stem, words)) | keys for words, keys in zip(own, self.facts.keys, strict=True)
         ]
+        self._remembered = Remembered(self._find_touched, most=_REMEMBERED)
 
     def topics_named(self, text: str) -> frozenset[str]:
         """Return the ids of the topics whose name the text has: whole, in part, misspelt or encoded."""
@@ -71,7 +74,7 @@ class Mentions:
 
     def topics_touched(self, text: str) -> frozenset[str]:
         """Return the ids of the topics that the text points at by what their facts say, named or not."""
-        found = self._touched(fold(text))
+        found = self._touched(text)
         return frozenset(
             self.topics[topic].id for topic, strength in found.items() if strength >= _ENOUGH_TO_TOUCH
         )
@@ -88,16 +91,16 @@ class Mentions:
         for each in (*prompt.mentions, *answer.mentions):
             topics[each.topic] = max(topics.get(each.topic, 0.0), certainty_of(each.strength))
         view = fold(exchange.prompt)
-        described = self._touched(view)
+        described = self._touched(exchange.prompt)
         self._add_described(topics, described, view, exchange)
         self._turn_away(topics, exchange, answer)
         clear = {at: strength for at, strength in described.items() if strength >= _ENOUGH_TO_TOUCH}
         return Pointing(prompt, answer, topics, clear)
 
     def _add_described(
-        self, topics: dict[int, float], asked: dict[int, float], view: View, exchange: Exchange
+        self, topics: dict[int, float], asked: Mapping[int, float], view: View, exchange: Exchange
     ) -> None:
-        told: dict[int, float] = {}
+        told: Mapping[int, float] = {}
         answer = fold(exchange.answer)
         words = answer.words()
         if self.facts.hinted([stem(word) for word in set(words) - COMMON]) - topics.keys():
@@ -115,14 +118,18 @@ class Mentions:
         if not topics or exchange.last_turn is None:
             return
         view, named = fold(exchange.last_turn), self.names.find(exchange.last_turn)
-        described = self._touched(view)
+        described = self._touched(exchange.last_turn)
         for topic in topics:
             if named.strength(topic) or answer.strength(topic) or described.get(topic, 0.0) >= _ENOUGH_TO_TOUCH:
                 continue
             if turns_to_stranger(view, self._known[topic]):
                 topics[topic] *= _TURNED_AWAY
 
-    def _touched(self, view: View) -> dict[int, float]:
+    def _touched(self, text: str) -> Mapping[int, float]:
+        return self._remembered(text, None)
+
+    def _find_touched(self, text: str, _: None) -> Mapping[int, float]:
+        view = fold(text)
         return self.facts.touched(terms_of(view, view.words()))
 
     def is_strangers(self, view: View, topic: int) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeAlias
 
 from rapidfuzz.distance import OSA
@@ -14,6 +13,7 @@ from verifiers.letters import LONGEST_GAP
 from verifiers.names import NameIndex, Part
 from verifiers.protocol import Span, Topic
 from verifiers.reading import Mention, Reading, fits_initial, is_name_beside, mention
+from verifiers.remembering import Remembered
 from verifiers.terms import is_plain, stem
 from verifiers.typos import SHORTEST
 from verifiers.whole_names import whole_names
@@ -28,7 +28,7 @@ _REORDERED, _SECOND_PART, _OTHERS_ALIAS = 0.95, 0.15, 0.4
 _TORN, _EPITHET, _FARTHEST_TORN, _SHORTEST_WITH_TWO_SLIPS = 0.5, 0.25, 80, 6
 _MAX_MENTIONS = 64
 _NEAR = 3
-_REMEMBERED = 8
+_REMEMBERED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,15 @@ class Found:
 class Names:
     """Finds the topics that a text names. Built once for a set of topics; topics are told by position.
 
-    Remembers the last few texts, since each verifier of a panel looks for the names in the same exchange.
+    Remembers what the last texts named, since each verifier, round and segment looks for the names in the same
+    conversation.
     """
 
     __slots__ = ("_index", "_remembered")
 
     def __init__(self, topics: Sequence[Topic]) -> None:
         self._index = NameIndex(topics)
-        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._find)
+        self._remembered = Remembered(self._find, most=_REMEMBERED)
 
     def own_words(self, topic: int) -> frozenset[str]:
         """Return the folded words of all names of a topic."""

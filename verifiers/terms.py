@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 
 from verifiers.folding import View
 from verifiers.numerals import numerals
@@ -72,7 +73,9 @@ def terms_of(view: View, words: Sequence[str]) -> list[Term]:
         start = bounds[at][0]
         capital = view.capital(start) and not _starts_sentence(view.text, start)
         found.append(Term(stem(word), at, at, capital))
-    return sorted(found, key=lambda term: (term.first, term.last))
+    if taken:  # the numerals came first
+        found.sort(key=attrgetter("first", "last"))
+    return found
 
 
 def _starts_sentence(text: str, at: int) -> bool:
