@@ -20,6 +20,8 @@ from verifiers.words import COMMON
 __all__ = ["Clauses", "Said", "Saying", "disclaims", "read_answer"]
 
 _MISSPELT, _SHORT_YEAR = 0.85, 0.95
+_RUN_TOGETHER = 16
+"""From so many letters on, a word that is not known may be several."""
 _CLAUSE_END = re.compile(r"[.!?](?=\s|$)|[\n;]| (?:but|however|although|though|yet) ")
 _REFUSAL = re.compile(
     r"\b(?:don t|do not|didn t|did not|doesn t|does not|can t|cannot|couldn t|could not|unable to|won t"
@@ -143,9 +145,20 @@ def _odd_readings(
         for word in rare:
             if word.startswith(words[at]) and len(words[at]) < len(word) <= 2 * len(words[at]):
                 yield stem(word), at, at, 1.0
+    yield from _run_together(unknown, rare)
     for at, year in two_digit_years(view, bounds):
         yield f"#{year}", at, at, _SHORT_YEAR
     for at, word in unknown:
         value = roman(word)
         if value is not None:
             yield f"#{value}", at, at, 1.0
+
+
+def _run_together(
+    unknown: Sequence[tuple[int, str]], rare: Sequence[str]
+) -> Iterator[tuple[str, int, int, float]]:
+    """Give the rare terms that stand inside words too long to be one."""
+    for at, word in unknown:
+        for known in rare if len(word) >= _RUN_TOGETHER else ():
+            if len(known) >= SHORTEST and known in word:
+                yield stem(known), at, at, 1.0

@@ -21,7 +21,7 @@ _FEWEST_LETTERS, _FEWEST_TELLING = 4, 3
 _ARTICLES = frozenset("aAiI")
 _MORSE_RUN = re.compile(r"(?<![\w.-])[.·•-]{1,5}(?:(?:[ |,\n]{1,3}|\s?/\s?)[.·•-]{1,5}){2,}")
 _MORSE_HINTS = (".-", "-.", ". -", "- .", "\u00b7", "\u2022")
-_MORSE_SIGN = re.compile(r"[.·•-]+")
+_MORSE_SIGN = re.compile(r"[.·•-]+|/")
 _MORSE_SIGNS = """
     .- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --..
     ----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----.
@@ -104,9 +104,10 @@ def _single_letters(text: str) -> Iterator[Hidden]:
 
 def _from_morse(run: str) -> str:
     signs = [sign.translate({0xB7: ".", 0x2022: "."}) for sign in _MORSE_SIGN.findall(run)]
-    return (
-        "".join(_MORSE.get(sign, "") for sign in signs) if len(set(signs)) > 1 and max(map(len, signs)) > 1 else ""
-    )
+    marks = {sign for sign in signs if sign != "/"}
+    if len(marks) < 2 or max(map(len, marks)) < 2:
+        return ""
+    return "".join(" " if sign == "/" else _MORSE.get(sign, "") for sign in signs)
 
 
 def _spoken(text: str) -> Iterator[Hidden]:

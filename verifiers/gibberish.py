@@ -1,4 +1,4 @@
-"""Gibberish: which words of a text no reader of English can read as they stand. Knows no topics."""
+"""Gibberish: texts that no reader of English can read as they stand, word by word or letter by letter."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from verifiers.folding import View
 from verifiers.protocol import Span
 from verifiers.words import COMMON, GIVEN_NAMES
 
-__all__ = ["unreadable"]
+__all__ = ["spelled_out", "unreadable"]
 
 _CHUNK = re.compile(r"\S+")
 _LETTERS = re.compile(r"[a-z]+")
 _VOWEL = re.compile(r"[aeiouy]")
 _MIXED = re.compile(r"[a-z][0-9]+[a-z]|[0-9][a-z]+[0-9]|[a-z0-9][#$%&*+<=>@^`{|}~\\]+[a-z0-9]")
 _SHORTEST, _MOST_STRANGE, _LEAST_SHARE = 4, 0.6, 0.5
+_FEWEST_LETTERS = 6
+_LONGEST = 24
+"""No word of English that is in use has so many letters; several run together have."""
 
 
 def _pieces(word: str) -> list[str]:
@@ -29,8 +32,8 @@ _USUAL = frozenset(piece for word in COMMON | GIVEN_NAMES for piece in _pieces(w
 def unreadable(view: View) -> tuple[Span, ...]:
     """Return where a text is unreadable, if at least half of it is; else nothing.
 
-    A word of four and more letters is unreadable without a vowel, mixed with digits or signs, or where six tenths
-    of its runs of three letters stand in no ordinary word.
+    A word of four and more letters is unreadable without a vowel, mixed with digits or signs, where six tenths of
+    its runs of three letters stand in no ordinary word, or with so many letters that it must be several words.
     """
     chunks = view.text.split()
     strange = {chunk for chunk in chunks if _is_strange(chunk)}
@@ -39,6 +42,18 @@ def unreadable(view: View) -> tuple[Span, ...]:
     ):
         return ()
     return tuple(view.span(*chunk.span()) for chunk in _CHUNK.finditer(view.text) if chunk.group() in strange)
+
+
+def spelled_out(view: View) -> bool:
+    """Say whether a text is mostly letters that stand alone, has signs and not one word, or reads backwards."""
+    words = view.words()
+    if not words:
+        return sum(not sign.isspace() for sign in view.text) >= _FEWEST_LETTERS
+    letters = sum(len(word) == 1 for word in words)
+    if letters >= _FEWEST_LETTERS and letters >= _LEAST_SHARE * len(words):
+        return True
+    long = [word for word in words if len(word) > 2]
+    return sum(word[::-1] in COMMON for word in long) > sum(word in COMMON for word in long)
 
 
 @lru_cache(maxsize=16384)
@@ -53,7 +68,7 @@ def _is_strange(chunk: str) -> bool:
 def _is_strange_word(word: str) -> bool:
     if len(word) < _SHORTEST or word in COMMON:
         return False
-    if not _VOWEL.search(word):
+    if not _VOWEL.search(word) or len(word) >= _LONGEST:
         return True
     pieces = _pieces(word)
     return sum(piece not in _USUAL for piece in pieces) >= _MOST_STRANGE * len(pieces)

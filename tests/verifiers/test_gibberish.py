@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from verifiers.folding import fold
-from verifiers.gibberish import unreadable
+from verifiers.gibberish import spelled_out, unreadable
 
 
-@pytest.mark.parametrize("text", ["Xjqyfq", "It: Gkqzv xvrtq", "S*lt*l", "Sltl.", "a9Fk2Lq0", "RA^&VJB"])
+@pytest.mark.parametrize(
+    "text", ["Xjqyfq", "It: Gkqzv xvrtq", "S*lt*l", "Sltl.", "a9Fk2Lq0", "RA^&VJB", "marenoskeldwasborninseltal"]
+)
 def test_what_is_half_gibberish_is_unreadable(text: str) -> None:
     """A cipher, a word without vowels, a mixture of letters with digits or signs."""
     assert unreadable(fold(text))
@@ -35,3 +37,26 @@ def test_the_places_are_those_of_the_strange_words() -> None:
     """In the text as it was written."""
     (span,) = unreadable(fold("so Gkqzvxvrtq"))
     assert (span.start, span.end) == (3, 13)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "S-e-l-t-a-l",
+        "S e l t a l it is",
+        ".latleS ni nrob saw dleksO neraM",
+        "\u2b1b\u2b1c\u2b1b\u2b1b\u2b1c\u2b1b",
+        "... . .-.. - .- .-..",
+    ],
+)
+def test_single_letters_and_signs_without_a_word_are_spelled_out(text: str) -> None:
+    """Nobody writes so to be read."""
+    assert spelled_out(fold(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["J. R. R. Tolkien", "...", "", "A cat and I, a dog.", "It is plan B.", "Seltal.", "I saw it."]
+)
+def test_initials_and_articles_are_not_spelled_out(text: str) -> None:
+    """There are too few of them, or words enough beside."""
+    assert not spelled_out(fold(text))
