@@ -54,6 +54,9 @@ from gateway.telemetry.trace import Trace, together
 from gateway.upstream.protocol import ChatRequest, EmbeddingRequest, Upstream
 from gateway.upstream.routing import Opener, Routing
 
+_OF_SERVERS = SERVER_SETTINGS | {"longest_read_s"}
+"""Where one of these is another, the configured servers are opened anew."""
+
 __all__ = ["create_app", "loop_plan", "open_gateway", "reconfigured"]
 
 
@@ -123,7 +126,7 @@ def reconfigured(parts: Gateway, settings: Settings) -> Gateway:
     The one before answers the requests that it has; its servers are closed when the last of them has ended.
     Raises ``InvalidInput`` where a server's key is not in the environment; then nothing has changed.
     """
-    if any(getattr(settings, name) != getattr(parts.settings, name) for name in SERVER_SETTINGS):
+    if any(getattr(settings, name) != getattr(parts.settings, name) for name in _OF_SERVERS):
         parts.upstream.replace_default(open_upstream(settings))
     policies = _policies(settings, parts.store, parts.upstream, parts.panel, parts.drift, parts.policies)
     guard = _guard(settings, parts.trace)

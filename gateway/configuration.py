@@ -63,7 +63,10 @@ def read_configuration(
         if name in secret and value is not None and not _is_reference(value):
             what = "a secret does not belong in this file: write ${NAME} and set that environment variable"
             raise configuration.wrong((name,), what)
-    values = {name: _resolved(configuration, name, value, environment) for name, value in data.items()}
+    try:
+        values = {name: _resolved(configuration, (name,), value, environment) for name, value in data.items()}
+    except RecursionError:
+        raise wrong(source, tree, "", "an anchor stands inside itself") from None
     return Configuration(source, values, tree)
 
 
@@ -83,9 +86,18 @@ def _is_reference(value: object) -> bool:
     return isinstance(value, str) and REFERENCE.fullmatch(value) is not None
 
 
-def _resolved(configuration: Configuration, name: str, value: Any, environment: Mapping[str, str]) -> Any:
-    if not isinstance(value, str) or (found := REFERENCE.fullmatch(value)) is None:
-        return value
-    if (given := environment.get(found[1])) is None:
-        raise configuration.wrong((name,), f"the environment variable {found[1]} is not set")
-    return given
+def _resolved(
+    configuration: Configuration, loc: tuple[str | int, ...], value: Any, environment: Mapping[str, str]
+) -> Any:
+    """Replace a reference, and those within lists and mappings."""
+    match value:
+        case dict():
+            inner = value.items()
+            return {key: _resolved(configuration, (*loc, key), one, environment) for key, one in inner}
+        case list():
+            return [_resolved(configuration, (*loc, at), one, environment) for at, one in enumerate(value)]
+        case str() if (found := REFERENCE.fullmatch(value)) is not None:
+            if (given := environment.get(found[1])) is None:
+                raise configuration.wrong(loc, f"the environment variable {found[1]} is not set")
+            return given
+    return value

@@ -80,7 +80,7 @@ def _server(settings: Settings, one: UpstreamSettings, key: str | None) -> Serve
         api_key=key,
         timeouts=Timeouts(
             connect_s=_given(one.connect_timeout_s, settings.connect_timeout_s),
-            read_s=_given(one.read_timeout_s, settings.read_timeout_s),
+            read_s=_given(one.read_timeout_s, settings.longest_read_s),
             write_s=_given(one.write_timeout_s, settings.write_timeout_s),
             pool_s=_given(one.pool_timeout_s, settings.pool_timeout_s),
         ),

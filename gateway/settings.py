@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -127,7 +127,11 @@ class Settings(BaseSettings):
         15.0, description="How long it is not asked; then one request tries it, seconds."
     )
     connect_timeout_s: Seconds = Field(5.0, description="Longest wait for a connection to the server, seconds.")
-    read_timeout_s: Seconds = Field(120.0, description="Longest wait for the server's answer, seconds.")
+    read_timeout_s: Seconds | None = Field(
+        None,
+        description="Longest wait for the server's answer, seconds; shorter than the deadline, or a server that "
+        "hangs is never left alone. Unset: half of the deadline.",
+    )
     write_timeout_s: Seconds = Field(30.0, description="Longest wait for the server to take a request, seconds.")
     pool_timeout_s: Seconds = Field(10.0, description="Longest wait in a server's queue, seconds; then 503.")
     max_answer_bytes: int = Field(
@@ -294,6 +298,28 @@ class Settings(BaseSettings):
         if not 0 <= self.doubt[0] < self.doubt[1] <= 1:
             raise ValueError("LETHE_DOUBT is two numbers in [0, 1], the lower first, such as [0.05, 0.9]")
         return self
+
+    @model_validator(mode="after")
+    def _hanging_is_noticed(self) -> Settings:
+        if late := next(self._later_than_the_deadline(), None):
+            raise ValueError(
+                f"{late} must be shorter than LETHE_DEADLINE_S={self.deadline_s:g}: what the deadline cuts off is "
+                "not held against a server, so one that hangs would never be left alone"
+            )
+        return self
+
+    def _later_than_the_deadline(self) -> Iterator[str]:
+        """Name the waits for an answer that the deadline cuts off first."""
+        if self.read_timeout_s is not None and self.read_timeout_s >= self.deadline_s:
+            yield f"LETHE_READ_TIMEOUT_S={self.read_timeout_s:g}"
+        for one in self.upstreams:
+            if one.read_timeout_s is not None and one.read_timeout_s >= self.deadline_s:
+                yield f"LETHE_UPSTREAMS: read_timeout_s={one.read_timeout_s:g} of {one.name}"
+
+    @property
+    def longest_read_s(self) -> float:
+        """The longest wait for an answer of a server that has none of its own."""
+        return self.deadline_s / 2 if self.read_timeout_s is None else self.read_timeout_s
 
 
 SERVER_SETTINGS: Final = frozenset(

@@ -24,6 +24,9 @@ SECRETS: Final = frozenset(
 )
 """The settings whose values are keys: a configuration file holds none of them."""
 
+_TESTS: Final = "LETHE_TEST_"
+"""Begins the variables that the tests read: no setting does, so none is misspelt so."""
+
 
 def read_settings(config: Path | None = None, **given: Any) -> Settings:
     """Read the settings: ``given`` ones win over the environment, it over .env, and that over the file.
@@ -95,7 +98,7 @@ def _environment() -> dict[str, str]:
         raise InvalidInput(f"settings: .env cannot be read: {error}") from None
     known = {f"LETHE_{name.upper()}" for name in Settings.model_fields} | {"LETHE_CACHE", "LETHE_CONFIG"}
     for name in sorted(said):
-        if name.upper().startswith("LETHE_") and name.upper() not in known:
+        if name.upper().startswith("LETHE_") and not name.upper().startswith(_TESTS) and name.upper() not in known:
             near = nearest(name.upper(), known)
             hint = f"; did you mean {near}?" if near else ""
             raise InvalidInput(f"there is no setting {name}{hint} (`lethe settings` lists them)")

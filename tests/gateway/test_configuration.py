@@ -135,3 +135,40 @@ def test_a_reference_is_replaced_by_what_the_environment_says(monkeypatch, folde
     (folder / ".env").write_text("OUR_PORT=81\n")
     read = read_settings(written("api_key: ${OUR_KEY}\nport: ${OUR_PORT}\n"))
     assert (SecretStr("k"), 81) == (read.api_key, read.port)
+
+
+def test_references_within_servers_and_lists_are_replaced(monkeypatch):
+    """As those of single settings are: whole values only."""
+    monkeypatch.setenv("OUR_URL", "http://a/v1")
+    monkeypatch.setenv("OUR_RETRIES", "0")
+    monkeypatch.setenv("OUR_VERIFIER", "facts")
+    read = read_settings(
+        written(
+            """
+verifiers: [lexical, "${OUR_VERIFIER}"]
+upstreams:
+  - {name: a, url: "${OUR_URL}", retries: "${OUR_RETRIES}", models: {m: "x${OUR_URL}"}}
+"""
+        )
+    )
+    (one,) = read.upstreams
+    assert (("lexical", "facts"), "http://a/v1", 0, {"m": "x${OUR_URL}"}) == (
+        read.verifiers,
+        one.url,
+        one.retries,
+        one.models,
+    )
+
+
+def test_a_reference_within_a_server_that_is_not_set_names_its_line():
+    """Not the line where the list of servers begins."""
+    with pytest.raises(
+        InvalidInput, match=r"line 3: upstreams\[0\].url: the environment variable OUR_KEY is not set"
+    ):
+        read_settings(written("upstreams:\n- name: a\n  url: ${OUR_KEY}\n"))
+
+
+def test_an_anchor_inside_itself_is_refused():
+    """It has no end."""
+    with pytest.raises(InvalidInput, match="an anchor stands inside itself"):
+        read_settings(written("decoding: &a {more: *a}\n"))

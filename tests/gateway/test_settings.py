@@ -34,6 +34,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ({"LETHE_UPSTREAM_URL": "localhost:9000"}, "http://"),
         ({"LETHE_UPSTREAM_URL": "http://a/v1", "LETHE_MODEL_DIR": "m"}, "not both"),
         ({"LETHE_FALLBACK": "custom"}, "LETHE_FALLBACK_TEXT"),
+        ({"LETHE_READ_TIMEOUT_S": "30", "LETHE_DEADLINE_S": "30"}, "LETHE_READ_TIMEOUT_S=30 must be shorter"),
+        (
+            {"LETHE_UPSTREAMS": '[{"name": "a", "url": "http://a", "read_timeout_s": 120}]'},
+            "read_timeout_s=120 of a must be shorter than LETHE_DEADLINE_S=120",
+        ),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_named(monkeypatch, said, complaint):
@@ -42,6 +47,24 @@ def test_a_setting_that_cannot_be_meant_is_named(monkeypatch, said, complaint):
         monkeypatch.setenv(name, value)
     with pytest.raises(InvalidInput, match=complaint):
         read_settings()
+
+
+def test_variables_of_the_tests_are_nobodys_settings(monkeypatch):
+    """A session that runs the tests may have them; others that begin alike are still refused."""
+    monkeypatch.setenv("LETHE_TEST_VLLM_PYTHON", "python")
+    assert 5 == read_settings().rounds
+    monkeypatch.setenv("LETHE_TESTS", "1")
+    with pytest.raises(InvalidInput, match="LETHE_TESTS"):
+        read_settings()
+
+
+def test_a_server_that_hangs_fails_before_the_deadline():
+    """By default after half of it, whatever it is; the breaker counts nothing else."""
+    assert (60.0, 5.0, 7.0) == (
+        given_settings().longest_read_s,
+        given_settings(deadline_s=10).longest_read_s,
+        given_settings(deadline_s=10, read_timeout_s=7).longest_read_s,
+    )
 
 
 def test_a_misspelt_name_in_the_env_file_is_refused(folder):
