@@ -10,10 +10,12 @@ from functools import partial
 from random import SystemRandom
 from secrets import randbits
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
 from pydantic import SecretStr
 
 import gateway
+from gateway.calibrating import Wish
 from gateway.clients import Tokens
 from gateway.drift.audit_file import keeping_audits
 from gateway.drift.monitoring import MONITORS, Drift, Reactions
@@ -26,6 +28,7 @@ from gateway.guard.private import sealed, why_sealed
 from gateway.guard.streaming import SendOut
 from gateway.guard.trajectory import LoopPlan
 from gateway.http.admin import admin_router
+from gateway.http.admin_calibrations import CalibrationBody, calibrations_router
 from gateway.http.admin_lock import by_role, finding_admins
 from gateway.http.admin_verify import verify_router
 from gateway.http.answers import answers_router
@@ -39,6 +42,7 @@ from gateway.http.middleware import BodyLimit, RequestId
 from gateway.http.models import models_router
 from gateway.http.problems import install_problem_handlers
 from gateway.http.visits import Visits, admit, admitting, present_visit
+from gateway.jobs.asking import ask_for
 from gateway.limits import Meters
 from gateway.logs import Report, keep_silent
 from gateway.monitoring import monitoring
@@ -47,6 +51,9 @@ from gateway.panel import open_panel
 from gateway.policies import Exceptions, Policies
 from gateway.running import Gateway
 from gateway.settings import SERVER_SETTINGS, Settings
+from gateway.store.acting import ACTING
+from gateway.store.calibration_jobs import CalibrationJobs
+from gateway.store.calibration_records import CalibrationJob
 from gateway.store.records import Fallback, Place
 from gateway.store.store import Store
 from gateway.telemetry.metrics import Metrics
@@ -252,8 +259,9 @@ def create_app(parts: Gateway, meters: Meters | None = None) -> FastAPI:
         dependencies=[BEARER],
         responses=failures(ADMIN),
     )
-    # It asks the default model's name of the upstream, so it can fail as that does.
+    # These ask the models' names of the upstream, so they can fail as that does.
     app.include_router(verify_router(parts.verify, guarded), responses=failures({*ADMIN, *LISTING}))
+    app.include_router(_calibrations(parts, guarded), responses=failures({*ADMIN, *LISTING}))
     app.include_router(
         audits_router(parts.label_audits, parts.drift.notes, guarded),
         dependencies=[BEARER],
@@ -264,6 +272,33 @@ def create_app(parts: Gateway, meters: Meters | None = None) -> FastAPI:
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)
     app.add_middleware(RequestId)
     return app
+
+
+def _calibrations(parts: Gateway, guarded: type[APIRoute]) -> APIRouter:
+    jobs = CalibrationJobs(parts.store.database)
+
+    async def ask(body: CalibrationBody) -> CalibrationJob:
+        wish = Wish(
+            level=body.alpha,
+            confidence=body.confidence,
+            method="ltt" if body.method == "ltt" else "record_low",
+            every_group=body.every_group,
+            cover_subsets=body.subsets,
+            tries=body.tries,
+            most_lost=body.most_lost,
+            streamed=body.streamed,
+        )
+        return await ask_for(
+            parts,
+            jobs,
+            body.prompt_lines,
+            wish,
+            model=body.model,
+            concurrency=body.concurrency,
+            asked_by=ACTING.get() or "admin",
+        )
+
+    return calibrations_router(jobs, ask, guarded, keep_alive_s=parts.settings.keep_alive_s)
 
 
 def loop_plan(settings: Settings) -> LoopPlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -88,6 +89,13 @@ async def calibrate(
             subject, prompts, plan, trajectories,
             model=model, oracle=oracle, progress=progress, concurrency=concurrency,
         )  # fmt: skip
+    # Seconds of computing, for which nobody else in this process should wait.
+    return await asyncio.to_thread(_certificate, recording, wish, labels, audit, few, created)
+
+
+def _certificate(
+    recording: Recording, wish: Wish, labels: Path | None, audit: Path | None, few: Path | None, created: datetime
+) -> Certificate:
     with issuing(wish.method):
         if labels is not None:
             recording = apply_labels(recording, labels)

@@ -14,6 +14,7 @@ from gateway.app import open_gateway
 from gateway.certificates import activate_certificate, read_certificate
 from gateway.cli.failures import reporting_failures
 from gateway.errors import InvalidInput
+from gateway.jobs.taking import taking_jobs
 from gateway.logs import log_events
 from gateway.presence import own_name, saying_so
 from gateway.reloading import Reloading, reloading_on_change
@@ -93,5 +94,6 @@ async def _serve(read: Callable[[], Settings], file: Path | None, certificate: P
             return await app.parts.policies.follow()
 
         said = saying_so(gateway.store, follow, name=own_name(), version=lethe.__version__)
-        async with reloading_on_change(app, file), said:
+        calibrating = taking_jobs(lambda: app.parts, name=own_name())
+        async with reloading_on_change(app, file), said, calibrating:
             await serve_until_signalled(app, settings.host, settings.port, listening)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from gateway.errors import InvalidInput
 from gateway.upstream.protocol import ChatRequest, Message
 
-__all__ = ["Prompt", "PromptSet", "prompt_line", "read_prompts"]
+__all__ = ["Prompt", "PromptSet", "parse_prompts", "prompt_line", "read_prompts"]
 
 
 _NOT_PARAMETERS = frozenset({"messages", "model", "n", "stream", "stream_options"})
@@ -82,20 +82,26 @@ def read_prompts(path: Path) -> PromptSet:
     """Read a prompts file. Raises ``InvalidInput`` naming the file, the line and what is wrong with it."""
     try:
         raw = path.read_bytes()
-        text = raw.decode("utf-8")
     except OSError as error:
         raise InvalidInput(f"cannot read the prompts file {path}: {error.strerror}") from error
+    return parse_prompts(raw, str(path))
+
+
+def parse_prompts(raw: bytes, where: str) -> PromptSet:
+    """Read a prompts file's contents. Raises ``InvalidInput`` naming it, by ``where``, and the line."""
+    try:
+        text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+        raise InvalidInput(f"{where} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     prompts: dict[str, Prompt] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
-            prompt = _prompt(line, f"{path}, line {number}", f"line-{number}")
+            prompt = _prompt(line, f"{where}, line {number}", f"line-{number}")
             if prompt.id in prompts:
-                raise InvalidInput(f"{path}, line {number}: the id {prompt.id!r} was used before")
+                raise InvalidInput(f"{where}, line {number}: the id {prompt.id!r} was used before")
             prompts[prompt.id] = prompt
     if not any(not prompt.benign for prompt in prompts.values()):
-        raise InvalidInput(f"{path} holds no prompt that probes a forget topic; nothing can be calibrated on it")
+        raise InvalidInput(f"{where} holds no prompt that probes a forget topic; nothing can be calibrated on it")
     return PromptSet(tuple(prompts.values()), hashlib.sha256(raw).hexdigest()[:16])
 
 

@@ -22,6 +22,7 @@ from gateway.http.dialects.dialect import Asked, Dialect
 from gateway.http.dialects.responses import RESPONSES
 from gateway.http.documented import answered, asking
 from gateway.http.problems import UNEXPECTED
+from gateway.http.streams import KEEP_ALIVE, STREAM_HEADERS
 from gateway.upstream.protocol import ChatRequest
 
 __all__ = ["DIALECTS", "Ask", "answers_router"]
@@ -43,8 +44,6 @@ _Segments: TypeAlias = asyncio.Queue[str | None]
 
 DIALECTS = (CHAT, COMPLETIONS, RESPONSES)
 """All that is spoken here. Every one goes through the same ``ask``, so none is a way around the guard."""
-
-_STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
 def answers_router(
@@ -134,7 +133,7 @@ async def _streamed(ask: Ask, asked: Asked, keep_alive_s: float, disclosed: bool
         work.cancel()
         raise
     events = _events(work, segments, first, asked, keep_alive_s, disclosed)
-    return StreamingResponse(events, media_type="text/event-stream", headers=_STREAM_HEADERS)
+    return StreamingResponse(events, media_type="text/event-stream", headers=STREAM_HEADERS)
 
 
 async def _closing(segments: _Segments, work: Awaitable[list[Outcome]]) -> list[Outcome]:
@@ -159,7 +158,7 @@ async def _events(
     try:
         telling, segment = asked.telling(), first
         while segment is not None:
-            for event in telling.segment(segment) if segment else (b": keep-alive\n\n",):
+            for event in telling.segment(segment) if segment else (KEEP_ALIVE,):
                 yield event
             segment = await _next(segments, keep_alive_s)
         try:

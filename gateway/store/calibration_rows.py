@@ -118,6 +118,9 @@ async def renew(connection: AsyncConnection, job_id: str, owner: str, hold_s: fl
 
 async def append_lines(connection: AsyncConnection, job_id: str, first: int, lines: Sequence[str]) -> None:
     """Keep lines from the number ``first`` on, where 0 is the header, and count the prompts. After ``renew``."""
+    # They may have been written, though the connection broke before anybody heard of it.
+    again = and_(calibration_lines.c.job == job_id, calibration_lines.c.number >= first)
+    await connection.execute(delete(calibration_lines).where(again))
     rows = [{"job": job_id, "number": number, "line": line} for number, line in enumerate(lines, start=first)]
     await connection.execute(insert(calibration_lines), rows)
     progress = {"done": first + len(lines) - 1, "attempts": 0, "note": ""}
