@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import torch
 from openai import AsyncOpenAI
@@ -101,8 +102,9 @@ async def certified(gateway: Gateway, mode: str, cast: Cast, folder: Path) -> Ce
 
 async def ask(client: AsyncOpenAI, probe: Probe) -> Told:
     """Ask with ``stream: true``; the disclosure comes with the last chunk."""
-    stream = await client.chat.completions.create(model=MODEL, messages=list(probe.messages), stream=True)  # type: ignore[call-overload]
-    text, lethe = "", {}
+    messages: Any = list(probe.messages)  # of the library's many message types these dicts are the user's
+    stream = await client.chat.completions.create(model=MODEL, messages=messages, stream=True)
+    text, lethe = "", dict[str, Any]()
     async for chunk in stream:
         text += "".join(choice.delta.content or "" for choice in chunk.choices)
         lethe = (chunk.model_extra or {}).get("lethe", lethe)
