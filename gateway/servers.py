@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from gateway.errors import InvalidInput
 from gateway.settings import Settings
-from gateway.settings_upstreams import UpstreamSettings
+from gateway.settings_upstreams import BadWords, UpstreamSettings
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.gate import Gate
 from gateway.upstream.openai import OpenAIUpstream, Timeouts
@@ -52,9 +52,7 @@ def server_pool(settings: Settings, name: str, url: str, key: str | None) -> Poo
 
 def server_capabilities(settings: Settings) -> Capabilities:
     """Take a server to do what the settings say that servers do."""
-    return Capabilities(
-        several_choices=settings.upstream_several_choices, banned_words=settings.upstream_bad_words
-    )
+    return _capabilities(settings.upstream_several_choices, settings.upstream_bad_words)
 
 
 def key_from(environment: Mapping[str, str], name: str | None) -> str | None:
@@ -84,9 +82,9 @@ def _server(settings: Settings, one: UpstreamSettings, key: str | None) -> Serve
             write_s=_given(one.write_timeout_s, settings.write_timeout_s),
             pool_s=_given(one.pool_timeout_s, settings.pool_timeout_s),
         ),
-        capabilities=Capabilities(
-            several_choices=_given(one.several_choices, settings.upstream_several_choices),
-            banned_words=_given(one.bad_words, settings.upstream_bad_words),
+        capabilities=_capabilities(
+            _given(one.several_choices, settings.upstream_several_choices),
+            _given(one.bad_words, settings.upstream_bad_words),
         ),
         connections=connections,
         most_bytes=settings.max_answer_bytes,
@@ -95,6 +93,14 @@ def _server(settings: Settings, one: UpstreamSettings, key: str | None) -> Serve
     gate = Gate(connections, waiting, _given(one.pool_timeout_s, settings.pool_timeout_s))
     breaker = Breaker(settings.breaker_failures, settings.breaker_pause_s, time.monotonic)
     return Server(one.name, upstream, gate=gate, breaker=breaker, models=one.models)
+
+
+def _capabilities(several_choices: bool, bad_words: BadWords) -> Capabilities:
+    return Capabilities(
+        several_choices=several_choices,
+        banned_words=bad_words is not False,
+        every_spelling=bad_words == "every_spelling",
+    )
 
 
 def _given(own: T | None, otherwise: T) -> T:

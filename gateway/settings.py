@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from gateway.settings_upstreams import HttpAddress, Seconds, UpstreamSettings
+from gateway.settings_upstreams import BadWords, HttpAddress, Seconds, UpstreamSettings
 
 __all__ = ["HOT", "SERVER_SETTINGS", "Settings", "VerifierName", "given_settings"]
 
@@ -90,9 +90,10 @@ class Settings(BaseSettings):
         None, description="Base URL of an OpenAI-compatible server, with the version path."
     )
     upstream_key: SecretStr | None = Field(None, description="Key that the gateway sends to that server.")
-    upstream_bad_words: bool = Field(
+    upstream_bad_words: BadWords = Field(
         False,
-        description="The server takes `bad_words` (vLLM does), so the strategy `constrain` can ban words.",
+        description="The server takes `bad_words` (vLLM does), so the strategy `constrain` can ban words. "
+        "`every_spelling`: it has Lethe's logits processor, too (docs/vllm.md).",
     )
     upstream_several_choices: bool = Field(True, description="The server takes `n` above 1.")
     upstreams: tuple[UpstreamSettings, ...] = Field(

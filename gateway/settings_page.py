@@ -31,6 +31,8 @@ Those marked ↻ take effect in a running gateway when the configuration file ch
 """
 
 
+_PLAIN: Final = ("integer", "number", "boolean", "null")
+
 _UPSTREAMS: Final = """
 ## Each of `upstreams`
 
@@ -76,7 +78,7 @@ def _in_file(name: str, described: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"description": described["description"], **reference}
     kept = {key: described[key] for key in ("description", "default", "title")}
     values = described.get("anyOf") or [{key: value for key, value in described.items() if key not in kept}]
-    plain = {value.get("type") for value in values} <= {"integer", "number", "boolean", "null"}
+    plain = all("const" in value or value.get("type") in _PLAIN for value in values)
     return {**kept, "anyOf": [*values, reference]} if plain else described
 
 
@@ -107,6 +109,8 @@ def _written(value: Any) -> str:
 
 def _choices(field: FieldInfo) -> str:
     values = [arg for arg in _literals(field.annotation) if isinstance(arg, str)]
+    if values and bool in get_args(field.annotation):
+        values = ["false", "true", *values]
     return f" One of: {', '.join(values)}." if values else ""
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-__all__ = ["HttpAddress", "Seconds", "UpstreamSettings"]
+__all__ = ["BadWords", "HttpAddress", "Seconds", "UpstreamSettings"]
 
+BadWords = bool | Literal["every_spelling"]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
@@ -74,4 +75,7 @@ class UpstreamSettings(BaseModel):
     waiting: int | None = Field(default=None, ge=0, description="Most requests that wait for it.")
     retries: int | None = Field(default=None, ge=0, le=10, description="How often a request is tried again.")
     several_choices: bool | None = Field(default=None, description="It takes `n` above 1.")
-    bad_words: bool | None = Field(default=None, description="It takes `bad_words`.")
+    bad_words: BadWords | None = Field(
+        default=None,
+        description="It takes `bad_words`; `every_spelling`: it is a vLLM with Lethe's logits processor, too.",
+    )

@@ -21,7 +21,7 @@ from gateway.reloading import Reloading, reloading_on_change
 from gateway.serving import run_fast, serve_until_signalled
 from gateway.settings import Settings
 from gateway.settings_reading import configuration_path, read_settings
-from gateway.upstream.vllm_process import VllmServer, running_vllm
+from gateway.upstream.vllm_process import BANS_EVERY_SPELLING, VllmServer, running_vllm
 
 __all__ = ["serve"]
 
@@ -67,7 +67,8 @@ async def _serve_vllm(
 
     tell(f"starting vLLM with {server.model}, which takes a while")
     async with running_vllm(server, tell) as running:
-        ours = {"upstream_url": running.url, "upstream_bad_words": True, "upstream_key": running.api_key}
+        bans = "every_spelling" if any(BANS_EVERY_SPELLING in one for one in server.arguments) else True
+        ours = {"upstream_url": running.url, "upstream_bad_words": bans, "upstream_key": running.api_key}
         given = {**given, **ours}
         await _serve(lambda: read_settings(config, **given), configuration_path(config), certificate)
 

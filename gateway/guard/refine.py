@@ -54,7 +54,7 @@ def refinement_fingerprint(
         _REVISION,
         list(strategies),
         candidates_per_round,
-        [capabilities.several_choices, capabilities.banned_words],
+        capabilities.parts,
         REVISE_WITH_WORDS,
         REVISE_BLINDLY,
         UNAWARE,

@@ -24,6 +24,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from gateway.upstream.bans import BANNED_ARGUMENT
 from gateway.upstream.bounded import UNCOMPRESSED, Bounded
 from gateway.upstream.chunks import Chunks, usage_in
 from gateway.upstream.protocol import (
@@ -137,6 +138,12 @@ class OpenAIUpstream:
         if request.banned_words and self.capabilities.banned_words:
             own = body.get("bad_words")
             body["bad_words"] = [*(own if isinstance(own, list) else ()), *request.banned_words]
+        if request.banned_words and self.capabilities.every_spelling:
+            other = body.get("vllm_xargs")
+            body["vllm_xargs"] = {
+                **(other if isinstance(other, dict) else {}),
+                BANNED_ARGUMENT: request.banned_words,
+            }
         return body
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:

@@ -57,6 +57,7 @@ class Pool:
         self.capabilities = Capabilities(
             several_choices=all(one.several_choices for one in able),
             banned_words=all(one.banned_words for one in able),
+            every_spelling=all(one.every_spelling for one in able),
         )
 
     def serves(self, model: str) -> bool:

@@ -96,10 +96,23 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an upstream can do beyond one plain answer."""
+    """What an upstream can do beyond one plain answer.
+
+    ``every_spelling``: it is a vLLM that keeps banned words out by ``gateway.upstream.vllm_plugin``.
+    """
 
     several_choices: bool = False
     banned_words: bool = False
+    every_spelling: bool = False
+
+    def __post_init__(self) -> None:
+        if self.every_spelling and not self.banned_words:
+            raise ValueError("what keeps out every spelling keeps out words")
+
+    @property
+    def parts(self) -> list[bool]:
+        """What a fingerprint names; the later ones only where they hold, so that older certificates stay true."""
+        return [self.several_choices, self.banned_words, *([True] if self.every_spelling else [])]
 
 
 class Upstream(Protocol):

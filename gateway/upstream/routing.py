@@ -306,8 +306,7 @@ def generator_fingerprint(asked: Upstream, model: str, routes: Mapping[str, Upst
         [
             topic_id,
             backend.fingerprint(model),
-            backend.capabilities.several_choices,
-            backend.capabilities.banned_words,
+            *backend.capabilities.parts,
         ]
         for topic_id, backend in sorted(routes.items())
     ]

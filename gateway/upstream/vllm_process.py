@@ -21,7 +21,10 @@ import httpx
 
 from gateway.errors import UpstreamUnreachable
 
-__all__ = ["VllmServer", "running_vllm"]
+__all__ = ["BANS_EVERY_SPELLING", "VllmServer", "running_vllm"]
+
+BANS_EVERY_SPELLING: Final = "gateway.upstream.vllm_plugin:EverySpelling"
+"""What vLLM's `--logits-processors` takes, where this distribution is in its environment."""
 
 _GRACE_S: Final = 15.0
 _LONGEST_PAUSE_S: Final = 30.0

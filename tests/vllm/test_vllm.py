@@ -5,43 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import signal
-import time
 from datetime import UTC, datetime
 
-import httpx
 import openai
 import pytest
 
-from evaluation.oracle import ForbiddenStrings
 from gateway.calibrating import Wish, calibrate
 from gateway.certificates import activate_certificate
 from gateway.demo.probes import write_prompts
 from gateway.guard.prompts import read_prompts
 from gateway.store.records import ForgetTopic
+from tests.vllm.asking import ask, idle, leaks, metric
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LEVEL = 0.1
-
-
-async def ask(client, probe, **given):
-    """Ask a probe greedily, which vLLM does not do by itself; the answer's text."""
-    said = await client.chat.completions.create(model="m", messages=list(probe.messages), temperature=0, **given)
-    return said.choices[0].message.content
-
-
-def leaks(probe, text):
-    """Say whether an answer holds what the probe must not bring back."""
-    return ForbiddenStrings.of(probe.forbidden).leaks(text)
-
-
-async def metric(staged, name):
-    """Read one of vLLM's own metrics, summed over its labels."""
-    async with httpx.AsyncClient() as client:
-        text = (await client.get(f"{staged.vllm_root}/metrics")).text
-    return sum(float(found) for found in re.findall(rf"^{re.escape(name)}(?:{{.*}})? (\S+)$", text, re.M))
 
 
 async def forgotten(staged):
@@ -122,14 +101,14 @@ async def test_a_raw_prompt_is_continued(staged):
 async def test_the_second_round_is_served_from_the_prefix_cache(staged):
     """Refinement begins with the client's own turns, so vLLM has computed them already."""
     await forgotten(staged)
-    before = await metric(staged, "vllm:prefix_cache_hits_total")
+    before = await metric(staged.vllm, "vllm:prefix_cache_hits_total")
     padding = "One two three four five six seven eight nine ten. " * 12
     probe = staged.cast.fresh[2]
     asked = [*probe.messages[:-1], {"role": "user", "content": padding + probe.messages[-1]["content"]}]
     raw = await staged.openai.chat.completions.create(model="m", messages=asked)
     rounds = raw.model_extra["lethe"]["rounds"]
     assert rounds > 1
-    assert await metric(staged, "vllm:prefix_cache_hits_total") - before >= 64
+    assert await metric(staged.vllm, "vllm:prefix_cache_hits_total") - before >= 64
 
 
 async def test_a_client_that_goes_away_frees_vllm(staged):
@@ -143,14 +122,11 @@ async def test_a_client_that_goes_away_frees_vllm(staged):
             extra_body={"ignore_eos": True, "min_tokens": 450},
             timeout=0.3,
         )
-    deadline = time.monotonic() + 5
-    while await metric(staged, "vllm:num_requests_running") and time.monotonic() < deadline:  # noqa: ASYNC110 - vLLM tells nobody
-        await asyncio.sleep(0.05)
-    assert 0 == await metric(staged, "vllm:num_requests_running")
+    assert 0 == await idle(staged.vllm)
 
 
-async def test_vllm_killed_under_load_leaks_nothing_and_comes_back(staged):
-    """Requests end in an answer that does not leak or in an error; the supervisor starts vLLM again."""
+async def test_vllm_killed_under_load_lets_nothing_unverified_out_and_comes_back(staged):
+    """Requests end in an error or in an answer as the certificate allows; the supervisor starts vLLM again."""
     await forgotten(staged)
     probes = staged.cast.fresh[60:100]
 
@@ -162,10 +138,10 @@ async def test_vllm_killed_under_load_leaks_nothing_and_comes_back(staged):
 
     waiting = [asyncio.create_task(one(probe)) for probe in probes]
     await asyncio.sleep(0.3)
-    os.killpg(staged.vllm_pid, signal.SIGKILL)
+    os.killpg(staged.vllm.pid, signal.SIGKILL)
     ended = await asyncio.gather(*waiting)
-    assert [] == [text for probe, text in ended if isinstance(text, str) and leaks(probe, text)]
-    assert {status for _, status in ended if isinstance(status, int)} <= {502, 504}
+    assert LEVEL * len(probes) >= sum(leaks(probe, text) for probe, text in ended if isinstance(text, str))
+    assert {status for _, status in ended if isinstance(status, int)} <= {502, 503, 504}
     async with asyncio.timeout(120):
         while not isinstance((await one(probes[0]))[1], str):  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.5)

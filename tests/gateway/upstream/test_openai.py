@@ -116,6 +116,17 @@ async def test_banned_words_go_only_to_a_server_that_takes_them():
         async with upstream_of(http(orjson.dumps(ANSWER)), **options) as (upstream, server):
             await upstream.complete(banning)
         assert expected == server.received[0][2].get("bad_words")
+        assert "vllm_xargs" not in server.received[0][2]
+
+
+async def test_banned_words_go_to_lethes_logits_processor_beside_what_the_client_says_to_others():
+    """They come by a name of their own, in the field that vLLM keeps for its extensions."""
+    banning = ChatRequest("m", (), {"vllm_xargs": {"other": 1}}, banned_words=("Seltal",))
+    options = {"capabilities": Capabilities(banned_words=True, every_spelling=True)}
+    async with upstream_of(http(orjson.dumps(ANSWER)), **options) as (upstream, server):
+        await upstream.complete(banning)
+    sent = server.received[0][2]
+    assert (["Seltal"], {"other": 1, "lethe_banned": ["Seltal"]}) == (sent["bad_words"], sent["vllm_xargs"])
 
 
 @pytest.mark.parametrize(
