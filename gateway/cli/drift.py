@@ -1,4 +1,4 @@
-"""`lethe drift …`: labelled lines of the audit file to the running gateway that drew them."""
+"""`lethe drift …`: labelled lines of the audit file to the running gateway that drew them; the status beside."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import httpx
 import typer
 
+from gateway.cli.drift_status import status
 from gateway.cli.failures import reporting_failures
 from gateway.errors import InvalidInput, UpstreamUnreachable
 from gateway.settings import Settings
@@ -17,7 +18,10 @@ from gateway.settings_reading import read_settings
 
 __all__ = ["app"]
 
-app = typer.Typer(name="drift", help="What the monitors of drift need from people.", no_args_is_help=True)
+app = typer.Typer(
+    name="drift", help="What the monitors of drift found, and need from people.", no_args_is_help=True
+)
+app.command()(status)
 
 _SENT: Final = ("certificate", "number", "probability", "leaked")
 """All that leaves the file: no conversation does."""
@@ -25,7 +29,7 @@ _SENT: Final = ("certificate", "number", "probability", "leaked")
 
 @app.callback()
 def drift() -> None:
-    """What the monitors of drift need from people."""
+    """What the monitors of drift found, and need from people."""
 
 
 @app.command()

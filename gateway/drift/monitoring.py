@@ -54,7 +54,7 @@ class Drift:
         self._path = path
         self._seed = seed
         self._report = report
-        self._watches = {id_: _held_to(watch, reactions.delta) for id_, watch in read_watches(path).items()}
+        self._watches = {id_: watch.held_to(reactions.delta) for id_, watch in read_watches(path).items()}
         self._in_force: frozenset[str] = frozenset()
         self._scores_since_save = 0
         self._unsaved = False
@@ -154,11 +154,6 @@ class Drift:
 
 def _monitor(watch: Watch, name: Monitor) -> Scores | Audits:
     return watch.scores if name == "scores" else watch.audits
-
-
-def _held_to(watch: Watch, delta: float) -> Watch:
-    """Judge past evidence by the delta that is set now: it was fixed without looking at it."""
-    return replace(watch, scores=replace(watch.scores, delta=delta), audits=replace(watch.audits, delta=delta))
 
 
 def _closed(certificate: Certificate, monitor: Monitor) -> Closed:

@@ -36,6 +36,10 @@ class Watch:
         """Take the first candidate's score of a conversation that touches a topic."""
         return replace(self, scores=after_score(self.scores, score))
 
+    def held_to(self, delta: float) -> Watch:
+        """Judge past evidence by the delta that is set now: it was fixed without looking at it."""
+        return replace(self, scores=replace(self.scores, delta=delta), audits=replace(self.audits, delta=delta))
+
     def draw(self) -> Watch:
         """Count one more answer that was kept for an audit: its number is ``drawn`` afterwards."""
         return replace(self, drawn=self.drawn + 1)

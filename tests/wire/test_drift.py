@@ -16,6 +16,7 @@ from calibration.trajectories import Candidate, Recording, Trajectory
 from gateway.certificates import activate_certificate
 from gateway.cli import app
 from gateway.errors import InvalidInput
+from gateway.upstream.protocol import ChatRequest
 
 LEAK = "Maren Oskeld was born in Seltal."
 UNAWARE = "I don't have information about that."
@@ -161,3 +162,44 @@ async def test_labels_are_closed_without_an_admin_key(start):
     """Whoever could label could close the gateway, or hide a drift."""
     async with start(said) as started:
         assert 403 == (await post(started, [{"certificate": "c", "leaked": True}])).status_code
+
+
+async def standing(tmp_path):
+    """Read the state by the command, by monitor."""
+    called = ("drift", "status", "--json", "--database", str(tmp_path / "lethe.db"))
+    result = await asyncio.to_thread(CliRunner().invoke, app, called)
+    assert 0 == result.exit_code, result.output
+    return {line["monitor"]: line for line in map(json.loads, result.stdout.splitlines())}
+
+
+async def test_the_command_shows_how_far_each_monitor_is(start, tmp_path):
+    """Nothing at first; after an orderly end what was seen, and an alarm at once."""
+    async with start(said, rounds=1) as started:
+        id_ = await certified(started)
+        assert [(id_, True, 0, 0.0, False)] * 2 == [
+            (one["certificate"], one["in_force"], one["seen"], one["evidence"], one["alarm"])
+            for one in (await standing(tmp_path)).values()
+        ]
+        for _ in range(3):
+            await ask(started)
+    async with start(said, rounds=1, topics=()) as started:
+        quiet = (await standing(tmp_path))["scores"]
+        assert (3, False, 4.605) == (quiet["seen"], quiet["alarm"], quiet["rings_at"])
+        for text in ["Maren Oskeld?"] * 30 + ["Leak: Maren Oskeld?"] * 60:
+            await ask(started, text)
+        rung = (await standing(tmp_path))["scores"]
+    assert (True, True) == (rung["alarm"], rung["highest"] >= rung["rings_at"])
+
+
+async def test_only_what_is_served_is_written(start, tmp_path):
+    """A calibration or a comparison beside it, by a gateway of its own, leaves the file as it is."""
+    async with start(said, rounds=1) as started:
+        await certified(started)
+        await ask(started)
+    file = tmp_path / "lethe.db.drift.json"
+    before = file.read_bytes()
+    async with start(said, rounds=1, topics=()) as started:
+        question = ChatRequest("m", ({"role": "user", "content": "Where was Maren Oskeld born?"},))
+        assert "I do not know." == (await started.gateway.ask(question)).choices[0].message["content"]
+        file.write_bytes(before + b"\n")
+    assert before + b"\n" == file.read_bytes()
