@@ -100,6 +100,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/screen.py
 	$(BIN)/python benchmarks/drift.py
 	$(BIN)/python benchmarks/budget.py
+	$(BIN)/python benchmarks/overhead.py --rounds 3 --memory-requests 20000
 
 docs: $(VENV)/.demo
 	$(BIN)/lethe settings --format markdown > docs/settings.md
