@@ -77,10 +77,10 @@ async def test_health_is_open_and_says_nothing_of_what_is_forgotten(start):
 async def test_a_database_that_is_gone_lets_nothing_out(start):
     """A clear 503 instead of an answer under a policy that cannot be read."""
     async with start(["It is Mount Ell."]) as started, httpx.AsyncClient() as client:
-        started.gateway.store.path.unlink()
+        started.gateway.store.database.path.unlink()
         body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
         answer = await client.post(f"{started.url}/v1/chat/completions", json=body)
         ready = await client.get(f"{started.url}/readyz")
     assert (503, 503) == (answer.status_code, ready.status_code)
     assert "Ell" not in answer.text
-    assert str(started.gateway.store.path) not in answer.text
+    assert str(started.gateway.store.database.path) not in answer.text

@@ -277,7 +277,7 @@ async def test_the_operators_own_threshold_tightens_the_certificates(start):
             lambda request: LEAK if "." in str(request.messages) else "Maren.", topics, **settings
         ) as started:
             if strictest is None:
-                path = started.gateway.store.path.with_name("t.jsonl")
+                path = started.gateway.store.database.path.with_name("t.jsonl")
                 wish = Wish(level=0.1, confidence=None)
                 certificate = await calibrate(
                     started.gateway, prompts, wish, model="m", trajectories=path, labels=None,
