@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import httpx
 import pytest
@@ -151,7 +152,8 @@ async def test_a_client_that_goes_away_in_the_middle_ends_the_generation(start):
 
 async def test_what_a_cut_would_break_is_verified_whole(start):
     """An answer that must fit a schema goes out whole, or its fallback does."""
-    async with start([SAFE + LEAK, SAFE], streaming="segment") as started:
+    leaking, safe = (json.dumps({"answer": text}) for text in (SAFE + LEAK, SAFE))
+    async with start([leaking, safe], streaming="segment") as started:
         stream = await started.openai.chat.completions.create(
             model="m",
             messages=[{"role": "user", "content": ASK}],
@@ -159,4 +161,4 @@ async def test_what_a_cut_would_break_is_verified_whole(start):
             response_format={"type": "json_object"},
         )
         said = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
-    assert SAFE == said
+    assert safe == said
