@@ -23,10 +23,10 @@ from gateway.drift.state import state_path
 from gateway.errors import InvalidInput
 from gateway.guard.embeddings import Embedded, Refused
 from gateway.guard.loop import Guard, Outcome
+from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Panel
 from gateway.guard.private import sealed, why_sealed
 from gateway.guard.streaming import SendOut
-from gateway.guard.trajectory import LoopPlan
 from gateway.http.admin import admin_router
 from gateway.http.admin_calibrations import CalibrationBody, calibrations_router
 from gateway.http.admin_lock import by_role, finding_admins

@@ -19,13 +19,14 @@ from calibration.trajectories import Recording
 from calibration.trajectory_file import apply_labels
 from evaluation.oracle import ForbiddenStrings
 from gateway.errors import InvalidInput
+from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Policy
 from gateway.guard.prompts import Prompt, PromptSet
 from gateway.guard.recording import Oracle, Progress, Recorder
 from gateway.guard.seen import check_unseen
-from gateway.guard.trajectory import LoopPlan, Step, walk
+from gateway.guard.trajectory import Step, walk
+from gateway.in_force import Subject
 from gateway.labelling import audited, sampled
-from gateway.policies import Subject
 from gateway.running import Gateway
 
 __all__ = [

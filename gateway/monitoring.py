@@ -10,8 +10,8 @@ from typing import Final
 
 from gateway.guard.policy import ReleaseRule
 from gateway.guard.watching import Watching
+from gateway.in_force import Served
 from gateway.logs import Report
-from gateway.policies import Served
 from gateway.telemetry.metrics import Metrics
 from gateway.upstream.protocol import ChatRequest, Choice
 

@@ -1,19 +1,19 @@
-"""The policy in force: follows the store, so that a toggle counts from the next request on. Knows no HTTP."""
+"""Serves by what is in force, following the store: a toggle counts from the next request on. Knows no HTTP."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 from calibration.certificate import Certificate
 from calibration.trajectories import Bindings
-from gateway.certificates import stored_certificate
-from gateway.clients import ANYONE, Client, KeyRing, client_of, key_digest
+from gateway.clients import ANYONE, Client, KeyRing, key_digest
 from gateway.drift.monitoring import Drift
 from gateway.errors import InvalidInput, UpstreamUnreachable
+from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import (
     NONE_ACTIVE,
     Bounded,
@@ -25,20 +25,17 @@ from gateway.guard.policy import (
     ZeroEvidence,
     decide_rule,
 )
-from gateway.guard.trajectory import LoopPlan
-from gateway.guard.watching import Watching, watching
-from gateway.store.records import ForgetTopic, Mode, Place, PolicyRecord
+from gateway.guard.watching import watching
+from gateway.in_force import Case, InForce, Served, Sets, Subject, judges_alike, readable, under
+from gateway.store.records import Place
 from gateway.store.store import Store
 from gateway.upstream.protocol import Upstream
-from gateway.upstream.routing import Fleet, Routing, Wanted, generator_fingerprint
-from verifiers.learned import LearnedModel
+from gateway.upstream.routing import Routing, Wanted, generator_fingerprint
 
-__all__ = ["Exceptions", "InForce", "Policies", "Served", "Subject"]
+__all__ = ["Exceptions", "Policies"]
 
 _MOST_SERVED: Final = 256
 _MOST_PREPARED: Final = 16
-
-_Sets: TypeAlias = tuple[frozenset[str], frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,109 +44,6 @@ class Exceptions:
 
     without_certificate: Literal["fallback", "zero-evidence"] = "fallback"
     strictest_threshold: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """All that one request needs: who answers it, what is forgotten, and what has to hold for an answer.
-
-    ``certificate`` is the one that applies, if one does. ``watching`` is what is monitored beside. ``stand_ins``
-    is how many other generators could still be asked for the model, each by a rule of its own. ``streamed`` says
-    that the rule is for an answer that goes out segment by segment.
-    """
-
-    upstream: Upstream
-    policy: Policy
-    rule: ReleaseRule
-    certificate: Certificate | None = None
-    watching: Watching | None = None
-    stand_ins: int = 0
-    streamed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """What a rule is decided for: who is asked under which name, what is forgotten, how the answer goes out."""
-
-    model: str
-    asked: Upstream
-    active: frozenset[str]
-    streamed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a calibration records, and the names of everything that it depends on, the prompts aside.
-
-    ``learned`` is the model among the verifiers, which says what it was trained on.
-    """
-
-    upstream: Upstream
-    policy: Policy
-    bindings: Bindings
-    learned: LearnedModel | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class InForce:
-    """One revision of the store over one fleet of models, and what was worked out from them so far.
-
-    ``prepared`` are policies by the ids of their active and of their indexed topics: a key may have topics of its
-    own, and certificates of other topics need others.
-    ``panel`` are the verifiers in their modes; ``shut`` says why nothing may go out whatever is certified, where
-    that is so.
-    """
-
-    record: PolicyRecord
-    certificates: tuple[Certificate, ...]
-    shut: str | None
-    keys: KeyRing
-    fleet: Fleet
-    panel: Panel
-    watching: Watching | None
-    prepared: dict[_Sets, Policy]
-    served: dict[_Case, Served] = field(default_factory=dict)
-    actives: dict[_Sets, frozenset[str]] = field(default_factory=dict)
-
-    def active(self, client: Client) -> frozenset[str]:
-        """The ids of the topics that are forgotten for this client."""
-        own = (client.extra, client.exempt)
-        if own not in self.actives:  # once for each kind of client, not at every request
-            for_all = frozenset(topic.topic.id for topic in self.record.active_topics)
-            self.actives[own] = (for_all | client.extra & self.known) - client.exempt
-        return self.actives[own]
-
-    @property
-    def active_for_some(self) -> frozenset[str]:
-        """The ids of the topics that are forgotten for everybody, or for some key alone."""
-        clients = [client_of(key) for key in self.record.keys if key.revoked_at is None]
-        return self.active(ANYONE).union(*(client.extra & self.known for client in clients))
-
-    @property
-    def known(self) -> frozenset[str]:
-        """The ids of all topics."""
-        return frozenset(topic.topic.id for topic in self.record.topics)
-
-    def indexed(self, certificate: Certificate | None, active: frozenset[str]) -> frozenset[str]:
-        """The ids of the active topics, and of those that are there of the certificate's."""
-        if certificate is None:
-            return active
-        return active | (certificate.bindings.topics.keys() & self.known)
-
-    def topics(self, active: frozenset[str]) -> tuple[ForgetTopic, ...]:
-        """Give all topics, these alone active."""
-        return tuple(replace(one, active=one.topic.id in active, monitored=False) for one in self.record.topics)
-
-    def routes(self, model: str, topic_ids: frozenset[str]) -> dict[str, Upstream]:
-        """Give the backends of these topics; none for a model that is a backend itself."""
-        if model in self.fleet.backends:
-            return {}
-        return {
-            topic_id: self.fleet.backends[backend.name]
-            for backend in self.record.backends
-            for topic_id in backend.topics
-            if topic_id in topic_ids
-        }
 
 
 @dataclass(slots=True)
@@ -218,16 +112,16 @@ class Policies:
             left = [one for one in in_force.fleet.standing(asked) if one not in failed]
             if not left:
                 raise UpstreamUnreachable("the model is not available")
-            case = _Case(asked, left[0], in_force.active(client))
+            case = Case(asked, left[0], in_force.active(client))
             served = await (self._streaming if streamed else self._whole)(in_force, case)
             if client.fallback is not None:
                 served = replace(served, policy=replace(served.policy, fallback=client.fallback))
             yield served if len(left) == 1 else replace(served, stand_ins=len(left) - 1)
 
-    async def _whole(self, in_force: InForce, case: _Case) -> Served:
+    async def _whole(self, in_force: InForce, case: Case) -> Served:
         return self._after_drift(await self._served(in_force, case))
 
-    async def _streaming(self, in_force: InForce, case: _Case) -> Served:
+    async def _streaming(self, in_force: InForce, case: Case) -> Served:
         """Stream where nothing is forgotten or a certificate covers it; else an answer is verified whole."""
         whole = await self._whole(in_force, case)
         found = await self._whole(in_force, replace(case, streamed=True))
@@ -284,7 +178,7 @@ class Policies:
         in_force = await self._in_force()
         with self._routing.held(in_force.fleet) as fleet:
             record = in_force.record
-            panel, unusable = _under(self._panel, record.verifier_modes)
+            panel, unusable = under(self._panel, record.verifier_modes)
             if unusable is not None:
                 raise InvalidInput(unusable)
             active = in_force.active_for_some
@@ -332,12 +226,12 @@ class Policies:
         self._reads.count += 1
         self._read_at = self._reads.count
         self._routing.follow({one.name: Wanted(one.place, one.fingerprint) for one in record.backends})
-        certificates, unreadable = _certificates(record.certificates)
+        certificates, unreadable = readable(record.certificates)
         if self._drift is not None:
             self._drift.follow(certificates)
-        panel, unusable = _under(self._panel, record.verifier_modes)
-        prepared: dict[_Sets, Policy] = {}
-        if before is not None and _judges_alike(before.record, record):
+        panel, unusable = under(self._panel, record.verifier_modes)
+        prepared: dict[Sets, Policy] = {}
+        if before is not None and judges_alike(before.record, record):
             prepared = {sets: replace(p, revision=record.revision) for sets, p in before.prepared.items()}
             watched = before.watching
         else:
@@ -346,7 +240,7 @@ class Policies:
         fleet = self._routing.fleet
         return InForce(record, certificates, unreadable or unusable, keys, fleet, panel, watched, prepared)
 
-    async def _served(self, in_force: InForce, case: _Case) -> Served:
+    async def _served(self, in_force: InForce, case: Case) -> Served:
         served = in_force.served.get(case)
         if served is None:
             served = replace(await self._decided(in_force, case), streamed=case.streamed)
@@ -354,7 +248,7 @@ class Policies:
                 in_force.served[case] = served
         return served
 
-    async def _decided(self, in_force: InForce, case: _Case) -> Served:
+    async def _decided(self, in_force: InForce, case: Case) -> Served:
         """Decide by this generator's own fingerprint: no certificate of another one's carries over."""
         model, asked, active = case.model, case.asked, case.active
         asked.fingerprint(model)  # raises for a model that there is not
@@ -376,7 +270,7 @@ class Policies:
         )
         return Served(asked, policy, rule, certificate if isinstance(rule, Bounded) else None, in_force.watching)
 
-    def _certificate(self, in_force: InForce, case: _Case) -> tuple[Certificate | None, str]:
+    def _certificate(self, in_force: InForce, case: Case) -> tuple[Certificate | None, str]:
         """Find the newest certificate that was made of this generator, or say why there is none.
 
         A single certificate is given even so: how it does not fit says more.
@@ -412,23 +306,3 @@ class Policies:
                 in_force.prepared.pop(next(iter(in_force.prepared)))
             in_force.prepared[active, indexed] = policy
             return policy
-
-
-def _under(panel: Panel, modes: Mapping[str, Mode]) -> tuple[Panel, str | None]:
-    """Give each verifier its mode; where nothing could judge then, the panel as it was, and why it is shut."""
-    try:
-        return panel.under(modes), None
-    except ValueError as error:
-        return panel, f"the verifiers' modes cannot be followed: {error}"
-
-
-def _judges_alike(before: PolicyRecord, now: PolicyRecord) -> bool:
-    return before.topics == now.topics and before.verifier_modes == now.verifier_modes
-
-
-def _certificates(bodies: tuple[Mapping[str, Any], ...]) -> tuple[tuple[Certificate, ...], str | None]:
-    """Read the stored certificates; one that cannot be read closes the gateway, whatever the exceptions say."""
-    try:
-        return tuple(stored_certificate(body) for body in bodies), None
-    except InvalidInput as error:
-        return (), str(error)

@@ -18,15 +18,16 @@ from gateway.guard.embeddings import Embedded, Refused, embedded
 from gateway.guard.given import judge_given
 from gateway.guard.loop import Guard, Outcome, Released
 from gateway.guard.outcomes import measurements
+from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Closed, Open, Panel, ReleaseRule, ZeroEvidence
 from gateway.guard.streaming import SendOut, may_stream
-from gateway.guard.trajectory import LoopPlan
 from gateway.http.admin import CertificateState
 from gateway.http.admin_verify import GivenExchange, Judged
 from gateway.http.problems import problem_body
+from gateway.in_force import Served
 from gateway.logs import Report
 from gateway.monitoring import Monitoring
-from gateway.policies import Policies, Served
+from gateway.policies import Policies
 from gateway.settings import Settings
 from gateway.store.records import Place
 from gateway.store.store import Store

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Closed, Open, Policy, ReleaseRule, ZeroEvidence
 from gateway.guard.release import goes_out
-from gateway.guard.trajectory import Candidate, LoopPlan, walk
+from gateway.guard.trajectory import Candidate, walk
 from gateway.upstream.protocol import ChatRequest
 from gateway.upstream.scripted import ScriptedUpstream
 from verifiers.protocol import Evidence

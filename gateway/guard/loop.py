@@ -13,12 +13,13 @@ from calibration.release import gives_up
 from gateway.errors import UpstreamTimeout
 from gateway.guard.channels import visible
 from gateway.guard.fallback import FallbackFinish, fallback_choice, fallback_text
+from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Closed, Open, Policy, ReleaseRule, ZeroEvidence
 from gateway.guard.release import goes_out
 from gateway.guard.shapes import keeps_shape
 from gateway.guard.streaming import Refused, SendOut, StreamedLoop
 from gateway.guard.together import all_of
-from gateway.guard.trajectory import Candidate, Ended, LoopPlan, generated, walk
+from gateway.guard.trajectory import Candidate, Ended, generated, walk
 from gateway.store.records import Fallback
 from gateway.telemetry.trace import UNTRACED, Trace
 from gateway.upstream.protocol import ChatRequest, Choice, Upstream, Usage

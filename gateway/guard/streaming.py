@@ -11,11 +11,12 @@ from calibration.release import gives_up
 from gateway.errors import UpstreamGarbage
 from gateway.guard.channels import verifiable
 from gateway.guard.invisible import without_invisible
+from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Policy, ZeroEvidence
 from gateway.guard.release import goes_out
 from gateway.guard.segments import next_cut
 from gateway.guard.shapes import call_required
-from gateway.guard.trajectory import Beginnings, Candidate, LoopPlan, Walker, beginning, is_refusal
+from gateway.guard.trajectory import Beginnings, Candidate, Walker, beginning, is_refusal
 from gateway.telemetry.trace import Trace
 from gateway.upstream.protocol import ChatRequest, Choice, Completion, Upstream, Usage, streamed
 from verifiers.protocol import Abstained

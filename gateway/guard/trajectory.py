@@ -5,35 +5,26 @@ Knows no thresholds: serving stops a trajectory by the release rule, calibration
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, TypeAlias
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 from gateway.errors import InvalidInput, UpstreamGarbage, UpstreamRejected
 from gateway.guard.channels import judged, verifiable, visible
 from gateway.guard.conversation import Conversation, read_conversation
 from gateway.guard.invisible import without_invisible
+from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Policy
-from gateway.guard.refine import (
-    RESAMPLE_TEMPERATURE,
-    Finding,
-    Strategy,
-    next_request,
-    refinement_fingerprint,
-)
-from gateway.guard.segments import CUTTING, cuts
+from gateway.guard.refine import RESAMPLE_TEMPERATURE, Finding, next_request
+from gateway.guard.segments import cuts
 from gateway.telemetry.trace import UNTRACED, Trace
-from gateway.upstream.protocol import Capabilities, ChatRequest, Choice, Completion, Upstream, Usage, streamed
+from gateway.upstream.protocol import ChatRequest, Choice, Completion, Upstream, Usage, streamed
 from verifiers.protocol import Abstained, Evidence, Judge, Scored, Topic, Verdict
 
 __all__ = [
-    "KEPT_PARAMETERS",
     "Beginnings",
     "Candidate",
     "Ended",
-    "LoopPlan",
     "Step",
     "Walker",
     "beginning",
@@ -42,57 +33,6 @@ __all__ = [
     "walk",
     "written",
 ]
-
-KEPT_PARAMETERS: Final = frozenset(
-    "max_completion_tokens max_tokens metadata parallel_tool_calls response_format stop "
-    "tool_choice tools user".split()
-)
-"""What a client may still say in a conversation that touches a topic: what it needs to use the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoopPlan:
-    """How the loop goes: what a certificate binds about it, and the seconds a whole answer may take.
-
-    ``strategies`` are used in turn from the second round on, the last one for ever. ``decoding`` takes the
-    place of all that the client says about decoding in conversations that touch a topic. A conversation of
-    more than ``most_prompt_chars`` is refused, since every verifier reads it. ``streamed`` answers go out piece by
-    piece as they are verified; then a round holds one candidate.
-    """
-
-    rounds: int = 5
-    strategies: tuple[Strategy, ...] = ("revise", "unaware", "constrain", "revise")
-    candidates_per_round: int = 1
-    decoding: Mapping[str, Any] = field(default_factory=lambda: {"temperature": 0.0})
-    deadline_s: float = 120.0
-    most_prompt_chars: int = 200_000
-    streamed: bool = False
-
-    def __post_init__(self) -> None:
-        if self.rounds < 1 or self.candidates_per_round < 1 or self.deadline_s <= 0:
-            raise ValueError("rounds and candidates_per_round must be at least 1, deadline_s positive")
-        if not self.strategies:
-            raise ValueError("the loop needs at least one refinement strategy")
-
-    def strategy(self, round_: int) -> Strategy:
-        """Name the strategy of round 2, 3, …"""
-        return self.strategies[min(round_ - 2, len(self.strategies) - 1)]
-
-    def refinement_fingerprint(self, capabilities: Capabilities) -> str:
-        """Change whenever a later round could ask otherwise."""
-        whole = refinement_fingerprint(self.strategies, self.candidates_per_round, capabilities)
-        return hashlib.sha256(f"{CUTTING} {whole}".encode()).hexdigest()[:16] if self.streamed else whole
-
-    @property
-    def decoding_fingerprint(self) -> str:
-        """Change whenever a conversation that touches a topic could be generated otherwise."""
-        parts = [dict(self.decoding), sorted(KEPT_PARAMETERS)]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-    def pinned(self, request: ChatRequest) -> ChatRequest:
-        """Generate as calibrated: of the client's parameters only those stay that do not steer the decoding."""
-        kept = {key: value for key, value in request.parameters.items() if key in KEPT_PARAMETERS}
-        return replace(request, parameters={**kept, **self.decoding})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.app import loop_plan, open_gateway
 from gateway.errors import TooLarge
-from gateway.guard.trajectory import LoopPlan
+from gateway.guard.plan import LoopPlan
 from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic
 from gateway.upstream.protocol import ChatRequest

@@ -12,8 +12,8 @@ from calibration.trajectories import Candidate, Recording, Trajectory
 from gateway.certificates import activate_certificate
 from gateway.clients import ANYONE, Client
 from gateway.errors import StoreError
+from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Closed, Panel
-from gateway.guard.trajectory import LoopPlan
 from gateway.opening import Backends
 from gateway.policies import Exceptions, Policies
 from gateway.settings import given_settings

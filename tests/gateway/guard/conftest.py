@@ -9,8 +9,9 @@ import pytest
 
 from gateway.errors import UpstreamError
 from gateway.guard.loop import Guard, Outcome
+from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Panel, Policy, ReleaseRule
-from gateway.guard.trajectory import LoopPlan, Step, walk
+from gateway.guard.trajectory import Step, walk
 from gateway.store.records import Fallback, ForgetTopic
 from gateway.upstream.protocol import ChatRequest, Completion
 from gateway.upstream.scripted import Script, ScriptedUpstream

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.guard.given import judge_given
+from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Closed, Panel, Policy
-from gateway.guard.trajectory import LoopPlan
 from gateway.store.records import ForgetTopic
 from gateway.upstream.protocol import ChatRequest
 from verifiers.protocol import Scored, Topic

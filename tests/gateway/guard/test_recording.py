@@ -10,9 +10,10 @@ import pytest
 from calibration.trajectories import Bindings
 from calibration.trajectory_file import read_trajectories
 from gateway.errors import InvalidInput, UpstreamRejected, UpstreamUnreachable
+from gateway.guard.plan import LoopPlan
 from gateway.guard.prompts import Prompt, PromptSet
 from gateway.guard.recording import Recorder
-from gateway.guard.trajectory import LoopPlan, walk
+from gateway.guard.trajectory import walk
 
 BOUND = Bindings("g", "v", {"maren": "f"}, "r", "d", 2, "p")
 

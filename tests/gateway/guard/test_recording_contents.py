@@ -7,9 +7,10 @@ import pytest
 from calibration.trajectories import Bindings, Candidate, Trajectory
 from calibration.trajectory_file import header_line, read_trajectories
 from gateway.errors import UpstreamError, UpstreamUnreachable
+from gateway.guard.plan import LoopPlan
 from gateway.guard.prompts import Prompt, PromptSet
 from gateway.guard.recording import Recorder
-from gateway.guard.trajectory import LoopPlan, walk
+from gateway.guard.trajectory import walk
 
 BOUND = Bindings("g", "v", {"maren": "f"}, "r", "d", 2, "p")
 

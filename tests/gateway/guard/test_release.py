@@ -8,9 +8,9 @@ import pytest
 
 from gateway.guard.given import judge_given
 from gateway.guard.loop import Released
+from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Closed, Open, ZeroEvidence
 from gateway.guard.release import goes_out
-from gateway.guard.trajectory import LoopPlan
 from gateway.upstream.protocol import ChatRequest
 
 ASKED = ChatRequest("scripted", ({"role": "user", "content": "Where was Maren Oskeld born?"},))

@@ -15,9 +15,10 @@ from calibration.trajectories import Trajectory
 from gateway.errors import UpstreamTimeout, UpstreamUnreachable
 from gateway.guard.fallback import UNAWARE
 from gateway.guard.loop import FellBack, Released
+from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Open, ZeroEvidence
 from gateway.guard.streaming import may_stream
-from gateway.guard.trajectory import Candidate, LoopPlan, walk
+from gateway.guard.trajectory import Candidate, walk
 from gateway.upstream.protocol import ChatRequest, Choice, Completion
 from verifiers.protocol import Abstained, Evidence, Exchange, Scored
 

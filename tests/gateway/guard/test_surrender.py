@@ -12,8 +12,9 @@ from calibration.trajectories import Trajectory
 from gateway.guard.fallback import UNAWARE
 from gateway.guard.loop import Released
 from gateway.guard.outcomes import measurements
+from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded
-from gateway.guard.trajectory import Candidate, LoopPlan
+from gateway.guard.trajectory import Candidate
 
 SCORES = np.array(["0.1", "0.3", "0.5", "0.7", "0.9"])
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.guard.plan import LoopPlan
 from gateway.guard.refine import RESAMPLE_TEMPERATURE
-from gateway.guard.trajectory import LoopPlan
 from gateway.upstream.protocol import Capabilities
 
 FEEDBACK = "Your answer mentioned {}. Answer again without it."
