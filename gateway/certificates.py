@@ -57,7 +57,7 @@ def require_servable(certificate: Certificate) -> None:
     if problems := verify(certificate):
         raise InvalidInput(f"certificate {certificate.id} is not sound ({problems[0].part}); calibrate again")
     if certificate.threshold is None:
-        raise InvalidInput(f"certificate {certificate.id} lets nothing out; {in_one_sentence(certificate)}")
+        raise InvalidInput(f"certificate {certificate.id} lets nothing out. {in_one_sentence(certificate)}")
 
 
 async def activate_stored(store: Store, certificate_id: str) -> int:

@@ -88,7 +88,10 @@ class Dataset:
         if self.ids and (len(self.ids) != rows or len(set(self.ids)) != rows):
             raise ValueError("every row needs an id of its own" + _twice(self.ids))
         if rows == 0 or self.features.shape[1] == 0:
-            raise Refused("there is at least one row and one feature", f"the data are {self.features.shape}")
+            raise Refused(
+                "there is at least one row and one feature",
+                f"there are {rows} rows of {self.features.shape[1]} features",
+            )
         if len(self.classes) < 2:
             raise Refused("there are at least two classes", f"the labels name {len(self.classes)}")
         if self.labels.min() < 0 or self.labels.max() >= len(self.classes):
@@ -182,8 +185,12 @@ def read_npz(path: Path, part: str = "") -> Dataset:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-    except (OSError, AttributeError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"cannot read {path} as an .npz file: {error}") from None
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
+    except (AttributeError, EOFError, TypeError, ValueError, zipfile.BadZipFile):
+        raise ValueError(
+            f"cannot read {path} as an .npz file: it is damaged, of another kind, or holds other than plain arrays"
+        ) from None
     features, labels = _named(path, arrays, part)
     if features.ndim < 2 or labels.ndim != 1 or len(features) != len(labels):
         raise ValueError(f"{path}: needs features (n, …) and labels (n,), got {features.shape}, {labels.shape}")
@@ -220,7 +227,7 @@ def read_csv(path: Path, label: str, id_column: str | None = None) -> Dataset:
         if len(row) != len(header):
             raise ValueError(f"{path}, line {line}: {len(row)} fields under {len(header)} columns")
     columns = [place for place, name in enumerate(header) if name not in (label, id_column)]
-    features = np.array([_numbers(path, line, row, columns) for line, row in rows], dtype=np.float64)
+    features = np.array([_numbers(path, line, row, header, columns) for line, row in rows], dtype=np.float64)
     values, numbered = np.unique([row[header.index(label)] for _, row in rows], return_inverse=True)
     ids = tuple(row[header.index(id_column)] for _, row in rows) if id_column else ()
     shaped = features.reshape(len(rows), len(columns))
@@ -241,8 +248,18 @@ def _table(path: Path, most: int | None = None) -> tuple[list[str], list[tuple[i
     return header, rows
 
 
-def _numbers(path: Path, line: int, row: Sequence[str], columns: Sequence[int]) -> list[float]:
+def _numbers(
+    path: Path, line: int, row: Sequence[str], header: Sequence[str], columns: Sequence[int]
+) -> list[float]:
+    return [_number(path, line, row[place], header[place]) for place in columns]
+
+
+def _number(path: Path, line: int, text: str, column: str) -> float:
+    """Read one field. The complaint does not quote it: it may be somebody's."""
     try:
-        return [float(row[place]) for place in columns]
+        return float(text)
     except ValueError:
-        raise ValueError(f"{path}, line {line}: a feature is not a number") from None
+        raise ValueError(
+            f"{path}, line {line}: a feature is not a number, in the column {column!r}; every column but those of "
+            "the label and the ids is a feature: name the ids' column, and leave out what is text or empty"
+        ) from None

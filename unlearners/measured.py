@@ -101,7 +101,8 @@ def _harmed(figure: Figure) -> list[str]:
     if (factor := math.exp(rise)) < HARMED:
         return []
     harmed = "ruined" if factor >= RUINED else "harmed"
-    return [f"the model is {harmed}: a token of {figure.name!r} is {factor:.3g} times less likely than before"]
+    rarer = f"a token of {figure.name!r}, which was to be kept, is {factor:.3g} times less likely than before"
+    return [f"the model is {harmed}: {rarer}"]
 
 
 def _unforgotten(figure: Figure) -> list[str]:

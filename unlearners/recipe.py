@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -52,19 +52,28 @@ def read_recipe(directory: Path) -> Recipe:
         settings: dict[str, Value] = field(source, "settings", dict)
         data: dict[str, Value] = field(source, "data", dict)
         return Recipe(field(source, "method", str), settings, data)
+    except FileNotFoundError:
+        raise ValueError(f"{directory} does not hold a model made here: it has no {FILE}") from None
     except (OSError, ValueError) as error:
         raise ValueError(f"{directory} does not hold a model made here: {error}") from None
 
 
-def settings_of(kind: Callable[..., SettingsT], given: Mapping[str, Value], **defaults: Value) -> SettingsT:
-    """Make settings from what was given. Raises ``ValueError`` naming what is unknown, missing or unusable."""
+def settings_of(
+    kind: Callable[..., SettingsT], given: Mapping[str, Value], *, besides: Collection[str] = (), **defaults: Value
+) -> SettingsT:
+    """Make settings from what was given; ``besides`` may be given as well, elsewhere.
+
+    Raises ``ValueError`` naming what is unknown, missing or unusable.
+    """
     known: tuple[Any, ...] = fields(kind)  # type: ignore[arg-type]  # a dataclass, called to make one
     names = {one.name for one in known}
     if strangers := sorted(set(given) - names):
-        raise ValueError(f"there is no setting {strangers[0]!r}; the settings are {', '.join(sorted(names))}")
+        raise ValueError(
+            f"there is no setting {strangers[0]!r}; the settings are {', '.join(sorted({*names, *besides}))}"
+        )
     whole = {**defaults, **given}
     if missing := [one.name for one in known if one.default is MISSING and one.name not in whole]:
-        raise ValueError(f"the setting {missing[0]!r} must be given")
+        raise ValueError(f"these settings have no default and must be given: {', '.join(missing)}")
     if whole.get("radius") == "infinite":
         whole["radius"] = math.inf  # JSON has no infinity
     for one in known:

@@ -50,7 +50,7 @@ def requests_for(
         )
     gone = {row for one in served for row in one.rows}
     if late := [name for name in wanted if places[name] in gone]:
-        raise Refused(f"a {noun} is forgotten once", f"{named(late)} is forgotten already")
+        raise Refused(f"a {noun} is forgotten once", f"forgotten already: {named(late)}")
     if len(gone) + len(wanted) == len(ids):
         raise Refused("something remains to be learned", f"the request would forget every {noun} that is left")
     rows = [places[name] for name in wanted]

@@ -243,6 +243,10 @@ def _tell(certificate: Certificate, prompts: PromptSet, wish: Wish | JointWish, 
         typer.echo("Note: giving up early would save nothing, or lose too much, so it does not give up.")
     typer.echo(f"\nWritten to {out}.")
     if certificate.threshold is None:
+        if isinstance(wish, Wish) and certificate.covers_subsets:
+            typer.echo(
+                "Where all topics stay on, --no-subsets asks for less: it need not hold for a part of them."
+            )
         return
     if certificate.joint is not None:
         typer.echo("Serve with " + " ".join(settings_of(certificate.joint)))

@@ -11,9 +11,9 @@ from gateway.errors import InvalidInput
 
 __all__ = ["checkpoint_fingerprint"]
 
-_ANSWERING: Final = frozenset({".safetensors", ".bin", ".pt", ".model", ".jinja", ".json", ".txt", ".py"})
+ANSWERING: Final = frozenset({".safetensors", ".bin", ".pt", ".model", ".jinja", ".json", ".txt", ".py"})
 """What the files end in that answers can depend on, wherever in the directory they are."""
-_ABOUT: Final = frozenset({"unlearning.json", "measured.json", "lethe.json"})
+ABOUT: Final = frozenset({"unlearning.json", "measured.json", "lethe.json"})
 """What is said about a checkpoint, and is no part of it."""
 _DECODING_VERSION: Final = b"2"  # raise it whenever decoding could answer otherwise
 
@@ -29,7 +29,7 @@ def checkpoint_fingerprint(path: Path) -> str:
     try:
         _check_within(path)
         for file in sorted(path.rglob("*")):
-            if file.suffix not in _ANSWERING or file.name in _ABOUT or not file.is_file():
+            if file.suffix not in ANSWERING or file.name in ABOUT or not file.is_file():
                 continue
             digest.update(file.relative_to(path).as_posix().encode() + b"\0")
             with file.open("rb") as opened:

@@ -69,7 +69,7 @@ def test_a_csv_is_read_with_its_labels_and_ids(tmp_path):
     ("text", "words"),
     [
         ("a,y\n1,x\n", "at least two classes"),
-        ("a,y\n1,x\nz,w\n", "line 3: a feature is not a number"),
+        ("a,y\n1,x\nz,w\n", "line 3: a feature is not a number, in the column 'a'"),
         ("a,y\n1,x\n2\n", "line 3: 1 fields under 2 columns"),
         ("a,b\n1,x\n", "no column 'y'"),
         ("a,a,y\n1,1,x\n", "a column twice"),

@@ -25,7 +25,7 @@ def test_ids_are_asked_for_together_or_one_by_one():
     [
         (["z"], "no row 'z'; the ids are such as 'p', 'q'"),
         (["z", "p", "y", "x", "w"], "no row 'z', 'y', 'x' and 1 more"),
-        (["q"], "'q' is forgotten already"),
+        (["q"], "forgotten already: 'q'"),
         (["p", "r", "s"], "would forget every row that is left"),
     ],
 )

@@ -200,7 +200,7 @@ def test_data_that_are_not_normalised_or_not_those_trained_on_are_refused(tmp_pa
         ({"settings": {"sigma": "much"}}, "'sigma' cannot be 'much'"),
         ({"settings": {"sigma": 0.1, "epochs": 3}}, "not both"),
         ({"settings": {"epochs": 2.5}}, "whole numbers"),
-        ({"method": "pcmu", "settings": {"variant": "sampled"}}, "the setting 'sigma' must be given"),
+        ({"method": "pcmu", "settings": {"variant": "sampled"}}, "have no default and must be given: sigma, "),
         ({"label": "sort"}, "no column 'sort'"),
     ],
 )

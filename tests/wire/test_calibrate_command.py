@@ -148,7 +148,7 @@ async def test_too_few_prompts_are_infeasible_with_the_number_that_is_needed(sta
         desk = Desk(tmp_path, f"{model.url}/v1")
         await desk.set_up(10)
         code, out, _ = await desk.run(*CALIBRATE)
-    assert (4, True) == (code, "29" in out)
+    assert (4, True, True) == (code, "29" in out, "--no-subsets" in out)
     assert desk.certificate().threshold is None
 
 

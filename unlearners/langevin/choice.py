@@ -32,7 +32,7 @@ def chosen_settings(given: Mapping[str, Value], rows: int, loss: ConvexLoss) -> 
         "training_epochs": 50,
         "sigma": 1.0,
     }
-    settings = settings_of(LangevinSettings, own, **defaults)
+    settings = settings_of(LangevinSettings, own, besides=_BY_BISECTION, **defaults)
     if "sigma" in own:
         if both := [name for name in _BY_BISECTION if name in given]:
             raise ValueError(f"give sigma, or {both[0]!r} to have it found, not both")

@@ -103,6 +103,7 @@ def test_rows_that_are_too_long_are_refused_until_they_are_normalised(terminal):
         (LANGEVIN + " --out {head} --set epsilon", "--set takes NAME=VALUE"),
         (LANGEVIN + " --out {head} --set epsilon=1 --set epsilon=2", "names 'epsilon' twice"),
         (LANGEVIN + " --out {head} --set epsilom=1", "no setting 'epsilom'; the settings are adjacency, batch"),
+        (LANGEVIN + " --out {head} --set epsilom=1", "epochs, epsilon, most_epochs, radius, requests, sigma"),
         (LANGEVIN + " --out {head} --set epsilon=much", "'epsilon' cannot be 'much': it is of the kind float"),
         (
             LANGEVIN + " --out {head} --set most_epochs=2.5",
@@ -114,11 +115,14 @@ def test_rows_that_are_too_long_are_refused_until_they_are_normalised(terminal):
         (LANGEVIN + " --out {head} --set convexity=-1", "convexity must be"),
         (LANGEVIN.replace("batch=20", "batch=100") + " --out {head}", "too few for batches of 100"),
         (LANGEVIN.replace("answer", "reply") + " --out {head}", "has no column 'reply'; it has person, a, b, c"),
-        (LANGEVIN.replace("--id person", "") + " --out {head}", "line 2: a feature is not a number"),
+        (
+            LANGEVIN.replace("--id person", "") + " --out {head}",
+            "line 2: a feature is not a number, in the column 'person'",
+        ),
         ("train langevin --data {none.csv} --out {head}", "none.csv"),
         ("train langevin --data {people.txt} --out {head}", "none of .csv, .npz and .jsonl"),
         ("train langevin --data {texts.jsonl} --out {head}", "name the backbone"),
-        (PCMU + " --out {head}", "'sigma' must be given"),
+        (PCMU + " --out {head}", "no default and must be given: "),
     ],
 )
 def test_a_mistake_is_one_line_that_says_what_to_do(terminal, command, complaint):

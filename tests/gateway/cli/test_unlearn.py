@@ -144,7 +144,7 @@ def test_a_budget_that_is_spent_refuses_and_says_what_to_do(terminal):
     ("command", "complaint"),
     [
         (forget(out="head"), "exists already; name a new directory"),
-        (forget(model="nowhere"), "does not hold a model made here"),
+        (forget(model="nowhere"), "does not hold a model made here: it has no recipe.json"),
         (forget("pcmu"), "was trained by langevin: use lethe unlearn langevin"),
         (forget(ids="none.txt"), "none.txt: No such file"),
         (forget(ids="people.npz"), "people.npz is not a text of ids"),
