@@ -12,6 +12,7 @@ from gateway.cli import (
     admins,
     audit,
     backends,
+    calibrations,
     certificate,
     config,
     drift,
@@ -61,6 +62,7 @@ app.command("migrate")(migrate_command)
 app.command()(doctor)
 app.command("probes")(probes_command)
 app.command("calibrate")(calibrate_command)
+app.add_typer(calibrations.app, name="calibrations")
 app.add_typer(config.app, name="config")
 app.add_typer(topics.app, name="topics")
 app.add_typer(certificate.app, name="certificate")

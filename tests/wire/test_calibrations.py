@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 
 import httpx
@@ -210,3 +211,30 @@ async def test_a_job_whose_process_is_killed_is_resumed_by_another_to_the_same_c
                 labels=None, created=job.created_at, progress=lambda *_: None,
             )  # fmt: skip
     assert json.loads(whole.to_json()) == kept.body
+
+
+async def test_lethe_serve_takes_jobs_up_beside_serving(start, tmp_path):
+    """The command as an operator starts it; on SIGTERM it ends."""
+    async with start(revised, topics=()) as model:
+        settings = given_settings(database=str(tmp_path / "site.db"), upstream_url=f"{model.url}/v1")
+        async with open_gateway(settings) as gateway:
+            await gateway.store.add(MAREN)
+            jobs = CalibrationJobs(gateway.store.database)
+            job = await ask_for(
+                gateway, jobs, probes(40), Wish(0.1), model="m", concurrency=4, asked_by="admin:ida"
+            )
+            environment = {key: value for key, value in os.environ.items() if not key.startswith("LETHE_")}
+            serve = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", "from gateway.cli import main; main()", "serve", "--port", "0"),
+                *("--database", settings.database, "--upstream", f"{model.url}/v1"),
+                env=environment,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            try:
+                job = await asyncio.wait_for(_ended(jobs, job.id), 100)
+            finally:
+                serve.terminate()
+                _, said = await serve.communicate()
+            (kept,) = await gateway.store.certificates()
+    assert ("done", kept.id) == (job.state, job.certificate_id)
+    assert ("calibration_left" in said.decode(), "Maren" in said.decode()) == (True, False)
