@@ -27,8 +27,6 @@ CHECKOUT = Path(__file__).parents[2]
 MODEL = ("--max-model-len", "512", "--dtype", "float32", "--enforce-eager", "--enable-prefix-caching")
 PLUGIN = ("--logits-processors", BANS_EVERY_SPELLING)
 TOOLS = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes")
-# A model this small writes blanks for ever where a schema lets it.
-SCHEMAS = ("--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}')
 
 
 def pytest_collection_modifyitems(items):
@@ -101,7 +99,7 @@ async def vllm() -> AsyncIterator[Vllm]:
         Path(PYTHON or ""),
         str(model.path),
         "m",
-        arguments=(*MODEL, *PLUGIN, *TOOLS, *SCHEMAS),
+        arguments=(*MODEL, *PLUGIN, *TOOLS),
         environment={**own, "PYTHONPATH": str(CHECKOUT)},
     )
     async with (
