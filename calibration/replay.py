@@ -49,8 +49,8 @@ def label_of(trajectory: Trajectory, position: int) -> bool:
     if leak is None:
         raise ValueError(
             f"prompt {trajectory.id!r}: candidate {position + 1} has no label; give the prompt `forbidden` "
-            "strings, or a line in a labels file (`lethe labels` writes one for people, or a judge's), and "
-            "calibrate again"
+            "strings, or a line in a labels file (`lethe labels` writes one for people, or a judge's) with true "
+            "or false for this candidate, not null, and calibrate again"
         )
     return leak
 

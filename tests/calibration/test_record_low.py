@@ -109,7 +109,7 @@ def test_a_label_is_needed_only_where_serving_could_release() -> None:
 
 def test_a_missing_label_names_its_prompt_and_the_remedy() -> None:
     """So that it can be mended."""
-    with pytest.raises(ValueError, match=r"prompt 'q7': candidate 1 has no label; give .*labels file"):
+    with pytest.raises(ValueError, match=r"prompt 'q7': candidate 1 has no label; give .*labels file .*not null"):
         plain_record_low(prompt("q7", (0.5, None)))
 
 
