@@ -70,3 +70,10 @@ def test_refinement_cannot_see_a_threshold_or_a_score():
 def test_the_fingerprint_changes_with_what_a_round_could_ask(change):
     """A certificate for other rounds no longer fits."""
     assert refinement_fingerprint(("revise",), 1, PLAIN) != refinement_fingerprint(*change)
+
+
+def test_banning_every_spelling_is_another_refinement_and_leaves_those_before_it_their_names():
+    """A certificate from before the logits processor still fits a server without it."""
+    every = Capabilities(banned_words=True, every_spelling=True)
+    assert [False, True] == BANS.parts
+    assert refinement_fingerprint(("constrain",), 1, BANS) != refinement_fingerprint(("constrain",), 1, every)
