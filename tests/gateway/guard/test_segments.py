@@ -35,10 +35,16 @@ def test_a_text_is_cut_behind_its_sentences(text, expected):
 
 
 def test_a_text_without_sentences_is_cut_all_the_same():
-    """Behind a blank after 240 characters, and behind 2,000 where there is none."""
+    """Behind a blank after 240 characters, and behind a comma after 2,000 where there is none."""
     assert 245 == next_cut("word " * 100, 0)
-    assert 2000 == next_cut("x" * 5000, 0)
-    assert next_cut("x" * 1999, 0) is None
+    assert 2001 == next_cut("x" * 2000 + "," + "x" * 5000, 0)
+
+
+def test_a_word_is_never_cut():
+    """Half of a name could pass: an attacker can place it anywhere."""
+    for before in range(1990, 2001):
+        text = "-" * before + "Seltal"
+        assert [text] == pieces(text)
 
 
 @given(TEXTS)
