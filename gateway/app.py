@@ -269,7 +269,7 @@ def create_app(parts: Gateway, meters: Meters | None = None) -> FastAPI:
     )
     install_problem_handlers(app, parts.report)
     app.add_middleware(Visits, meters=meters or Meters(time.monotonic))
-    app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
     app.add_middleware(RequestId)
     return app
 

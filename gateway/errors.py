@@ -10,6 +10,7 @@
     ├── Forbidden                403
     ├── NotFound                 404
     ├── Conflict                 409
+    ├── TooSlow                  408  the client stopped sending its body
     ├── TooLarge                 413
     ├── WrongContentType         415
     ├── RateLimited              429  the key's own limit; Retry-After says when to come back
@@ -39,6 +40,7 @@ __all__ = [
     "RateLimited",
     "StoreError",
     "TooLarge",
+    "TooSlow",
     "Unauthenticated",
     "UnknownModel",
     "UpstreamBusy",
@@ -124,6 +126,14 @@ class TooLarge(LetheError):
     status = 413
     kind = "invalid_request_error"
     code = "request_too_large"
+
+
+class TooSlow(LetheError):
+    """The client began a body and sent no more of it."""
+
+    status = 408
+    kind = "invalid_request_error"
+    code = "request_timeout"
 
 
 class WrongContentType(LetheError):

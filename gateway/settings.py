@@ -273,6 +273,9 @@ class Settings(BaseSettings):
         200_000, ge=1_000, description="Longest conversation accepted while a topic is active, characters."
     )
     max_body_bytes: int = Field(10_000_000, ge=1_000, description="Largest request body accepted, bytes.")
+    body_timeout_s: Seconds = Field(
+        30.0, description="Longest wait for the next part of a request's body, seconds; then 408."
+    )
     keep_alive_s: Seconds = Field(
         5.0, description="A stream that waits for the loop carries a comment this often, seconds."
     )
@@ -333,7 +336,7 @@ SERVER_SETTINGS: Final = frozenset(
 HOT: Final = SERVER_SETTINGS | frozenset(
     "api_key admin_key metrics_key verify_timeout_s rounds strategies candidates_per_round decoding deadline_s "
     "without_certificate strictest_threshold fallback fallback_text fallback_finish_reason embeddings disclose "
-    "max_body_bytes keep_alive_s".split()
+    "max_body_bytes body_timeout_s keep_alive_s".split()
 )
 """What takes effect in a running gateway (``gateway.reloading``); everything else needs a restart."""
 

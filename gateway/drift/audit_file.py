@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from calibration.certificate import Certificate
+from calibration.trajectory_file import intact_length
 from gateway.drift.monitoring import Drift
 from gateway.errors import InvalidInput
 from gateway.guard.channels import visible
@@ -68,5 +69,7 @@ def keeping_audits(
     """Keep the file open. Raises ``InvalidInput`` where it cannot be written, or others may read it."""
     if path.exists() and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
         raise InvalidInput(f"others may read the audit file {path}: chmod 600 it, or name another file")
+    if path.exists():
+        os.truncate(path, intact_length(path))  # half a line, as a loss of power leaves it, was never counted
     with appending(path) as append:
         yield AuditFile(append, drift, chance=chance, report=report)

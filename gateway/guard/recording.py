@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -136,7 +136,7 @@ class Recorder:
 
 @contextmanager
 def appending(path: Path) -> Iterator[Callable[[str], None]]:
-    """Open for appending, readable by the owner alone; each line goes out in one write."""
+    """Open for appending, readable by the owner alone; each line goes out in one write, whole or not at all."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:
@@ -149,8 +149,13 @@ def appending(path: Path) -> Iterator[Callable[[str], None]]:
 
 def _write(descriptor: int, path: Path, line: str) -> None:
     left = (line.rstrip("\n") + "\n").encode()
+    began = os.fstat(descriptor).st_size
+    ends = began + len(left)
     try:
         while left:
             left = left[os.write(descriptor, left) :]
     except OSError as error:
+        with suppress(OSError):  # half a line would spoil the next one, unless somebody else wrote it already
+            if os.fstat(descriptor).st_size == ends - len(left):
+                os.ftruncate(descriptor, began)
         raise InvalidInput(f"cannot write {path}: {error.strerror}; free some space, then resume") from error

@@ -17,10 +17,10 @@ BEARER: Final = Depends(
 )
 """Says in the document that a key is sent as a bearer token. Lets everybody through: others look at the key."""
 
-ANSWERING: Final = (400, 401, 404, 413, 415, 422, 429, 500, 502, 503, 504)
+ANSWERING: Final = (400, 401, 404, 408, 413, 415, 422, 429, 500, 502, 503, 504)
 LISTING: Final = (401, 404, 500, 502, 503, 504)
 METERED: Final = (401, 403, 500)
-ADMIN: Final = (400, 401, 403, 404, 409, 413, 422, 500, 503)
+ADMIN: Final = (400, 401, 403, 404, 408, 409, 413, 422, 500, 503)
 
 
 class Problem(BaseModel):

@@ -1,13 +1,14 @@
-"""What happens to every exchange: a request id, and a limit on the body. Pure ASGI; knows no routes."""
+"""What happens to every exchange: a request id, and limits on the body. Pure ASGI; knows no routes."""
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.errors import TooLarge
+from gateway.errors import TooLarge, TooSlow
 
 __all__ = ["BodyLimit", "RequestId"]
 
@@ -35,11 +36,16 @@ class RequestId:
 
 
 class BodyLimit:
-    """Raises ``TooLarge`` into whoever reads a body beyond ``limit_bytes``, announced or not."""
+    """Raises ``TooLarge`` into whoever reads a body beyond ``limit_bytes``, announced or not.
 
-    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+    And ``TooSlow`` where the next part of one does not come within ``timeout_s``: a client that stalls must not
+    keep its place.
+    """
+
+    def __init__(self, app: ASGIApp, limit_bytes: int, timeout_s: float) -> None:
         self._app = app
         self._limit_bytes = limit_bytes
+        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -47,19 +53,27 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "")
-        seen = 0
+        seen, more = 0, True
 
         async def limited() -> Message:
-            nonlocal seen
+            nonlocal seen, more
             if announced.isdigit() and int(announced) > self._limit_bytes:
                 raise self._too_large()
-            message = await receive()
+            message = await self._next(receive) if more else await receive()
+            more = message.get("more_body", False)
             seen += len(message.get("body", b""))
             if seen > self._limit_bytes:
                 raise self._too_large()
             return message
 
         await self._app(scope, limited, send)
+
+    async def _next(self, receive: Receive) -> Message:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await receive()
+        except TimeoutError:
+            raise TooSlow("the rest of the body did not come in time") from None
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"the body is larger than {self._limit_bytes} bytes")

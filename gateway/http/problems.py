@@ -17,6 +17,7 @@ from gateway.errors import (
     LetheError,
     RateLimited,
     StoreError,
+    TooSlow,
     Unauthenticated,
     UpstreamBusy,
     UpstreamRejected,
@@ -78,6 +79,8 @@ async def _on_lethe_error(request: Request, error: Exception) -> JSONResponse:
     headers: dict[str, str] = {}
     if isinstance(error, StoreError):
         _report(request, "store_unavailable", reason=str(error))
+    if isinstance(error, TooSlow):
+        headers["connection"] = "close"  # what comes yet would be read as another request
     if isinstance(error, Unauthenticated):
         headers["www-authenticate"] = "Bearer"
     if isinstance(error, RateLimited | UpstreamBusy):

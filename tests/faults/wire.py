@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-__all__ = ["ASK", "Answer", "ask", "asking", "connected", "exchange"]
+__all__ = ["ASK", "Answer", "ask", "asking", "connected", "exchange", "read_all"]
 
 ASK = "Where was Maren Oskeld born?"
 
@@ -45,10 +45,15 @@ async def exchange(url: str, raw: bytes, within_s: float = 20.0) -> Answer:
     reader, writer = await connected(url)
     try:
         writer.write(raw)
-        async with asyncio.timeout(within_s):
-            return _parsed(await reader.read(-1))
+        return await read_all(reader, within_s)
     finally:
         writer.close()
+
+
+async def read_all(reader: asyncio.StreamReader, within_s: float = 20.0) -> Answer:
+    """Read until the gateway closes the connection."""
+    async with asyncio.timeout(within_s):
+        return _parsed(await reader.read(-1))
 
 
 def asking(text: str = ASK, *, path: str = "/v1/chat/completions", **more: object) -> bytes:
