@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.test_clients import COUNTS
 from tests.faults.test_upstream import FAULTS
 from tests.faults.test_upstream_shapes import SHAPES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
 ROWS = [line for line in PAGE.splitlines() if line.startswith("|") and not line.startswith(("|-", "| what"))]
+MANY = repr(COUNTS)
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 
@@ -20,7 +22,7 @@ def functions(path: Path) -> dict[str, str]:
     """Find the tests that a file defines, with what stands directly before each."""
     source = path.read_text(encoding="utf-8")
     found = re.findall(r"((?:^@.*\n(?:^[ )].*\n)*)*)^(?:async )?def (test_\w+)\(", source, flags=re.MULTILINE)
-    return {name: marks for marks, name in found}
+    return {name: marks + (MANY if "@MANY" in marks else "") for marks, name in found}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[1].strip()[:40])
@@ -29,7 +31,7 @@ def test_each_row_names_a_test_that_there_is(row):
     (named,) = NAMED.findall(row)
     path, name = named
     marks = functions(ROOT / path)[name]
-    assert ("mark.faults" in marks) == ("*slow*" in row)
+    assert bool(re.search(r"mark.faults|name=.faults", marks)) == ("*slow*" in row)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tests" / "faults").glob("test_*.py")), ids=lambda path: path.name)

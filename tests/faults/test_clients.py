@@ -12,7 +12,8 @@ from gateway.store.records import KeyLimits
 from tests.faults.model import LAKE, LEAK, saying, silent
 from tests.faults.wire import asking, connected, read_all
 
-MANY = pytest.mark.parametrize("count", [60, pytest.param(500, marks=pytest.mark.faults)])
+COUNTS = [60, pytest.param(500, marks=pytest.mark.faults)]
+MANY = pytest.mark.parametrize("count", COUNTS)
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +85,7 @@ async def test_a_stalled_body_gives_its_keys_place_back(face):
 @pytest.mark.parametrize("streaming", [False, True])
 async def test_clients_that_vanish_end_what_was_done_for_them(face, count, streaming):
     """The model server's connections are closed, nothing is in progress any more, and the queue is empty."""
-    async with face(silent, deadline_s=60.0, read_timeout_s=60.0, upstream_connections=600) as faced:
+    async with face(silent, deadline_s=60.0, read_timeout_s=50.0, upstream_connections=600) as faced:
         gone = await all_connected(faced.url, count)
         for _, writer in gone:
             writer.write(asking(stream=streaming))

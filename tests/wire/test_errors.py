@@ -122,7 +122,7 @@ async def test_every_status_of_an_answer_is_documented_with_the_one_shape(start,
     async with start(["fine"]) as started, httpx.AsyncClient() as client:
         document = (await client.get(f"{started.url}/openapi.json")).json()
     told = document["paths"][path]["post"]
-    statuses = {"400", "401", "404", "413", "415", "422", "429", "500", "502", "503", "504"}
+    statuses = {"400", "401", "404", "408", "413", "415", "422", "429", "500", "502", "503", "504"}
     assert {"200", *statuses} == set(told["responses"])
     shapes = {told["responses"][status]["content"]["application/json"]["schema"]["$ref"] for status in statuses}
     assert {"#/components/schemas/ProblemBody"} == shapes
