@@ -40,16 +40,16 @@ def lines(count: int) -> str:
 
 
 class Stalling(ScriptedUpstream):
-    """Answers so many times, and then leaves everybody waiting; None for ever."""
+    """Answers so many times, and then leaves everybody waiting until ``after`` is more; None is for ever."""
 
     def __init__(self, script, after) -> None:
         super().__init__(script, model="m")
-        self._after = after
+        self.after = after
 
     async def complete(self, request):
-        """Answer, or wait for what never comes."""
-        if self._after is not None and len(self.requests) >= self._after:
-            await asyncio.Event().wait()
+        """Answer, sooner or later."""
+        while self.after is not None and len(self.requests) >= self.after:  # noqa: ASYNC110 - a test sets it
+            await asyncio.sleep(0.01)
         return await super().complete(request)
 
 
@@ -64,12 +64,12 @@ class Site:
     async def gateway(self, script=revised, stalls_after=None, **settings) -> AsyncIterator[object]:
         """Open one, with the topic active, before a model that may come to a halt."""
         given = given_settings(database=self.address, **{"rounds": 2, **settings})
-        upstream = Stalling(script, stalls_after)
+        self.upstream = Stalling(script, stalls_after)
 
         def report(event, fields):
             self.events.append((event, dict(fields)))
 
-        async with open_gateway(given, upstream=upstream, report=report) as gateway:
+        async with open_gateway(given, upstream=self.upstream, report=report) as gateway:
             if not await gateway.store.topics():
                 await gateway.store.add(MAREN)
             yield gateway

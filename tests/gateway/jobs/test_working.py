@@ -31,10 +31,10 @@ async def ended(gateway, job):
     return await when(gateway, job, lambda found: found.ended)
 
 
-async def hurried(gateway):
-    """Let every pause be over."""
+async def rewritten(gateway, values):
+    """Set something of every job behind Lethe's back."""
     async with gateway.store.database.engine.begin() as connection:
-        await connection.exec_driver_sql("UPDATE calibrations SET held_until = NULL")
+        await connection.exec_driver_sql(f"UPDATE calibrations SET {values}")
 
 
 async def kept(gateway):
@@ -64,9 +64,12 @@ async def test_a_job_becomes_the_certificate_that_the_command_makes(site, tmp_pa
 
 async def test_what_ends_in_the_middle_is_resumed_by_another_and_asks_nothing_twice(site, tmp_path):
     """The certificate is that of a run without the interruption, to the letter."""
-    async with site.gateway(stalls_after=21) as gateway:
+    async with site.gateway(stalls_after=11) as gateway:
         job = await site.ask(gateway, concurrency=1)
+        await rewritten(gateway, "created_at = '2026-01-31 12:00:00.000000'")
         async with site.working(gateway):
+            await when(gateway, job, lambda found: found.done == 5)
+            site.upstream.after = 21
             await when(gateway, job, lambda found: found.done == 10)
         waiting = await CalibrationJobs(gateway.store.database).job(job.id)
         assert ("waiting", "its process ended") == (waiting.state, waiting.note)
@@ -139,7 +142,7 @@ async def test_while_the_model_is_away_a_job_rests_and_goes_on_by_itself(site):
             job = await when(gateway, await site.ask(gateway), lambda found: found.note != "")
         assert ("waiting", True, True) == (job.state, job.done > 0, "the model is away" in job.note)
         failing.left = 1000
-        await hurried(gateway)
+        await rewritten(gateway, "held_until = NULL")
         async with site.working(gateway):
             assert "done" == (await ended(gateway, job)).state
 
@@ -199,8 +202,7 @@ async def test_a_worker_that_the_database_gave_up_on_writes_nothing_more(site):
         job = await site.ask(gateway)
         async with site.working(gateway):
             await when(gateway, job, lambda found: found.done > 0)
-            async with gateway.store.database.engine.begin() as connection:
-                await connection.exec_driver_sql("UPDATE calibrations SET owner = 'another'")
+            await rewritten(gateway, "owner = 'another'")
             for _ in range(3000):
                 if ("calibration_left", {"job": job.id, "state": "lost"}) in site.events:
                     break
