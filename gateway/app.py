@@ -203,6 +203,18 @@ def _exporting() -> AbstractContextManager[Trace]:
     return exporting(gateway.__version__)
 
 
+class _Counting:
+    """Sends on, and counts the words: about as many as tokens, of which nothing is known before the end."""
+
+    def __init__(self, send_out: SendOut) -> None:
+        self._send_out = send_out
+        self.words = 0
+
+    def __call__(self, text: str) -> None:
+        self.words += len(text.split())
+        self._send_out(text)
+
+
 def create_app(parts: Gateway, meters: Meters | None = None) -> FastAPI:
     """Put the parts behind their routes. ``meters`` go on counting where another application counted before."""
     settings = parts.settings
@@ -217,7 +229,12 @@ def create_app(parts: Gateway, meters: Meters | None = None) -> FastAPI:
         def told(revision: int) -> None:
             visit.revision = revision if settings.disclose else None
 
-        outcome = await parts.ask(request, present_client(), watched=True, told=told, send_out=send_out)
+        out = None if send_out is None else _Counting(send_out)
+        try:
+            outcome = await parts.ask(request, present_client(), watched=True, told=told, send_out=out)
+        except BaseException:  # such as that the client went away: what it has read by then is charged
+            visit.spend(0 if out is None else out.words)
+            raise
         # What the client reads as usage, and not what the loop cost: the limits must not count its rounds aloud.
         visit.spend(outcome.usage.prompt_tokens + outcome.usage.completion_tokens)
         return outcome

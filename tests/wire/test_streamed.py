@@ -162,3 +162,52 @@ async def test_what_a_cut_would_break_is_verified_whole(start):
         )
         said = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
     assert safe == said
+
+
+async def test_who_leaves_in_the_middle_pays_for_what_was_read(start):
+    """It counts as cancelled; streams carry the request's id and how the key's limits stand."""
+    model = Waiting(SAFE, REST)
+    settings = {"admin_key": "admin", "metrics_key": "metrics", "streaming": "segment"}
+    body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": ASK}]}
+    async with (
+        start([], upstream=model, **settings) as started,
+        httpx.AsyncClient(base_url=started.url, timeout=30) as http,
+    ):
+        limited = {"name": "alice", "tokens_per_minute": 10}
+        made = await http.post("/admin/keys", json=limited, headers={"x-admin-key": "admin"})
+        key = {"authorization": f"Bearer {made.json()['key']}"}
+        async with http.stream("POST", "/v1/chat/completions", json=body, headers=key) as answer:
+            async for line in answer.aiter_lines():
+                if "lake" in line:
+                    break
+        for _ in range(250):
+            text = (await http.get("/metrics", headers={"authorization": "Bearer metrics"})).text
+            if 'lethe_answers_total{outcome="cancelled"} 1.0' in text:
+                break
+            await asyncio.sleep(0.02)
+        async with http.stream("POST", "/v1/chat/completions", json=body, headers=key) as after:
+            headers = after.headers
+    assert 'lethe_answers_total{outcome="cancelled"} 1.0' in text
+    assert answer.headers["x-request-id"]
+    assert "10" == headers["x-ratelimit-limit-tokens"]
+    assert int(headers["x-ratelimit-remaining-tokens"]) < 10
+
+
+async def test_a_stream_that_is_cut_costs_what_its_usage_says(start):
+    """What had gone out and the fallback's words; not what the model wrote and nobody read."""
+    body = {"model": "m", "stream": True, "stream_options": {"include_usage": True}}
+    body["messages"] = [{"role": "user", "content": ASK}]
+    settings = {"admin_key": "admin", "streaming": "segment"}
+    async with (
+        start([SAFE + LEAK + REST], **settings) as started,
+        httpx.AsyncClient(base_url=started.url, timeout=30) as http,
+    ):
+        limited = {"name": "alice", "tokens_per_minute": 10}
+        made = await http.post("/admin/keys", json=limited, headers={"x-admin-key": "admin"})
+        key = {"authorization": f"Bearer {made.json()['key']}"}
+        cut = (await http.post("/v1/chat/completions", json=body, headers=key)).text.strip().split("\n\n")
+        usage = json.loads(cut[-2].removeprefix("data: "))["usage"]
+        async with http.stream("POST", "/v1/chat/completions", json=body, headers=key) as after:
+            left = int(after.headers["x-ratelimit-remaining-tokens"])
+    assert len(f"{SAFE}\n{UNAWARE}".split()) == usage["completion_tokens"]
+    assert left < 10
