@@ -22,7 +22,8 @@ def functions(path: Path) -> dict[str, str]:
     """Find the tests that a file defines, with what stands directly before each."""
     source = path.read_text(encoding="utf-8")
     found = re.findall(r"((?:^@.*\n(?:^[ )].*\n)*)*)^(?:async )?def (test_\w+)\(", source, flags=re.MULTILINE)
-    return {name: marks + (MANY if "@MANY" in marks else "") for marks, name in found}
+    every = "mark.faults" if "pytestmark = pytest.mark.faults" in source else ""
+    return {name: marks + every + (MANY if "@MANY" in marks else "") for marks, name in found}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[1].strip()[:40])

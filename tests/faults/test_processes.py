@@ -1,0 +1,170 @@
+"""`lethe serve` killed in the middle of what it does, and ended while it answers: each a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+
+import httpx
+import pytest
+
+from calibration.certificate import Certificate
+from gateway.store.chain import Whole, checked
+from gateway.store.store import Store
+from tests.cluster.processes import ADMIN_KEY, Replica
+from tests.faults.model import LAKE, LEAK, SECRET, faulty_model, head, saying
+from tests.faults.wire import asking, connected, read_all
+from tests.wire.test_calibrate_command import CALIBRATE, Desk
+
+pytestmark = pytest.mark.faults
+AS_ADMIN = {"x-admin-key": ADMIN_KEY}
+TOPIC = {"id": "maren", "name": "Maren Oskeld", "facts": [LEAK.strip()], "active": True}
+
+
+class Served:
+    """A gateway's process with its database in a folder, and what became of it."""
+
+    def __init__(self, folder, upstream, **settings):
+        self.path = folder / "lethe.db"
+        url = upstream.removesuffix("/v1")
+        self.replica = Replica("gateway", folder, str(self.path), url, **settings)
+        self.url = self.replica.url
+
+    async def start(self):
+        """Start it and wait until it is ready."""
+        self.replica.start()
+        await asyncio.to_thread(self.replica.ready)
+
+    async def stop(self, how=signal.SIGTERM):
+        """End it; gives its status."""
+        return await asyncio.to_thread(self.replica.stop, how)
+
+    async def history(self):
+        """Read revision, topics and the log of changes, which has to be whole."""
+        store = await Store.open(self.path)
+        revision, rows = await store.audit()
+        topics = await store.topics()
+        await store.aclose()
+        assert isinstance(checked(rows, revision=revision), Whole)
+        return revision, {topic.topic.id: topic.active for topic in topics}
+
+
+async def asked(url, text="Where was Maren Oskeld born?"):
+    """Ask, keeping every byte."""
+    reader, writer = await connected(url)
+    try:
+        writer.write(asking(text))
+        return await read_all(reader)
+    finally:
+        writer.close()
+
+
+async def test_kill_9_while_toggling_loses_no_acknowledged_toggle(tmp_path):
+    """Three times: after the restart the revision counts what was acknowledged, and at most the one under way."""
+    async with faulty_model(listing_or(saying(LEAK))) as model, httpx.AsyncClient(headers=AS_ADMIN) as client:
+        gateway = Served(tmp_path, model.url)
+        await gateway.start()
+        (await client.post(f"{gateway.url}/admin/topics", json=TOPIC)).raise_for_status()
+        acknowledged, wanted = (await gateway.history())[0], True
+        for _ in range(3):
+            killing = asyncio.create_task(after(0.7, gateway.stop(signal.SIGKILL)))
+            last = wanted
+            try:
+                while True:
+                    wanted = not last
+                    switch = "activate" if wanted else "deactivate"
+                    answer = await client.post(f"{gateway.url}/admin/topics/maren/{switch}")
+                    assert 200 == answer.status_code
+                    acknowledged, last = acknowledged + 1, wanted
+            except httpx.TransportError:
+                await killing
+            await gateway.start()
+            revision, active = await gateway.history()
+            assert (revision, active) in ((acknowledged, {"maren": last}), (acknowledged + 1, {"maren": not last}))
+            acknowledged, wanted = revision, active["maren"]
+        (await client.post(f"{gateway.url}/admin/topics/maren/activate")).raise_for_status()
+        answer = await asked(gateway.url)
+        assert (200, False) == (answer.status, SECRET.encode() in answer.received)
+        await gateway.stop()
+
+
+async def after(seconds, work):
+    """Do it later."""
+    await asyncio.sleep(seconds)
+    return await work
+
+
+def revised(body, writer):
+    """Leak at first, not when asked again; slowly enough to be killed in between."""
+    leaks = len(body["messages"]) == 1 and "Maren" in str(body["messages"])
+    return late(saying(LEAK if leaks else LAKE), 0.05)(body, writer)
+
+
+def late(behaviour, seconds):
+    """Answer some time later."""
+
+    async def behave(body, writer):
+        await asyncio.sleep(seconds)
+        await behaviour(body, writer)
+
+    return behave
+
+
+def listing_or(behaviour):
+    """List the model where nothing is asked."""
+
+    async def behave(body, writer):
+        if body:
+            await behaviour(body, writer)
+        else:
+            listing = json.dumps({"object": "list", "data": [{"id": "m", "object": "model"}]}).encode()
+            writer.write(head(length=len(listing)) + listing)
+            await writer.drain()
+
+    return behave
+
+
+async def test_a_calibration_that_was_killed_ends_in_the_same_certificate(tmp_path):
+    """kill -9 twice on the way; apart from its date it is the certificate of a run that nobody disturbed."""
+    async with faulty_model(listing_or(revised)) as model:
+        found = []
+        for name, kills in (("whole", 0), ("killed", 2)):
+            (tmp_path / name).mkdir()
+            desk = Desk(tmp_path / name, model.url)
+            await desk.set_up(40)
+            for kill in range(kills):
+                running = await desk.start(*CALIBRATE, "--concurrency", "2")
+                log = desk.folder / "certificate.trajectories.jsonl"
+                while not log.exists() or log.read_bytes().count(b"\n") < 8 * (kill + 1):  # noqa: ASYNC110 - another process writes it
+                    await asyncio.sleep(0.02)
+                os.kill(running.pid, signal.SIGKILL)
+                await running.communicate()
+            code, _, err = await desk.run(*CALIBRATE)
+            assert 0 == code, err
+            found.append(json.loads((desk.folder / "certificate.json").read_text()))
+            assert isinstance(desk.certificate(), Certificate)
+    for certificate in found:
+        certificate.pop("id")
+        certificate.pop("created")
+    assert found[0] == found[1]
+
+
+async def test_sigterm_under_load_finishes_what_runs(tmp_path):
+    """Fifty answers under way are all given, whole and verified; then the process ends by itself."""
+    slow = listing_or(late(saying(LAKE), 1.0))
+    async with faulty_model(slow) as model:
+        gateway = Served(tmp_path, model.url)
+        await gateway.start()
+        asking_now = [asyncio.create_task(asked(gateway.url, f"Where is the lake? {n}")) for n in range(50)]
+        while sum(bool(body) for body in model.asked) < 50:  # noqa: ASYNC110 - a connection has no event
+            await asyncio.sleep(0.01)
+        began = time.monotonic()
+        status = await gateway.stop()
+        answers = await asyncio.gather(*asking_now)
+        assert {(200, True)} == {(answer.status, LAKE.strip().encode() in answer.body) for answer in answers}
+        assert (True, True) == (status in (0, -signal.SIGTERM), time.monotonic() - began < 9)
+        with pytest.raises(ConnectionError):
+            await asked(gateway.url)
