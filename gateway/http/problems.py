@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from gateway.errors import (
@@ -41,6 +42,7 @@ def install_problem_handlers(app: FastAPI, report: Report = keep_silent) -> None
     app.add_exception_handler(LetheError, _on_lethe_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_body)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_gone)
     app.add_exception_handler(Exception, _on_unexpected)
 
 
@@ -115,6 +117,11 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers = {"allow": ", ".join(_allowed(request))}
     return _answer(request, error.status_code, body, headers)
+
+
+async def _on_gone(request: Request, error: Exception) -> JSONResponse:
+    """Answer nobody: who went away in the middle of a body is no failure of the gateway's."""
+    return _answer(request, 400, _body("the body is not whole", "invalid_request_error", None, "invalid_body"))
 
 
 async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
