@@ -21,7 +21,7 @@ from verifiers.words import AFFIRMATIVE, NON_ANSWER
 
 __all__ = ["Claims"]
 
-_REVISION = "5"
+_REVISION = "6"
 _MAX_WORDS = 16
 _RARE, _ORDINARY = 2.0, 0.7
 _CHOICE, _SPELLED, _REPLY, _YES = 2.0, 2.0, 1.5, 1.0

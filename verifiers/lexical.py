@@ -12,7 +12,7 @@ from verifiers.protocol import Evidence, Exchange, Scored, Topic, Verdict
 
 __all__ = ["Lexical"]
 
-_REVISION = "6"
+_REVISION = "7"
 _MAX_EVIDENCE = 1024
 
 

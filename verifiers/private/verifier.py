@@ -17,7 +17,7 @@ from verifiers.verbatim import merged
 
 __all__ = ["Private"]
 
-_REVISION = "1"
+_REVISION = "2"
 _ECHO, _UNNAMED, _LEAST_NEWS, _FEWEST_RARE_UNNAMED, _SCALE = 0.5, 0.6, 1.0, 2, 6.0
 _MAX_EVIDENCE, _MAX_SPANS = 1024, 16
 
