@@ -41,7 +41,7 @@ def app_of(store: Store, admin_key: str | None = "admin-key", **more: Any) -> Fa
         )
     )
     install_problem_handlers(app)
-    app.add_middleware(BodyLimit, limit_bytes=10_000)
+    app.add_middleware(BodyLimit, limit_bytes=10_000, timeout_s=5.0)
     app.add_middleware(RequestId)
     return app
 
