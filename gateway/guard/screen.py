@@ -57,9 +57,13 @@ class Screen:
 
 
 def bounded(judge: Judge, seconds: float | None) -> Judge:
-    """Put the deadline around the thread, where it can end the waiting for a judge that never waits itself."""
-    aside = _Aside(judge)
-    return aside if seconds is None else with_deadline(aside, seconds)
+    """Put the deadline around the thread, where it can end the waiting for a judge that never waits itself.
+
+    And once more inside, where it ends a judge that waits for ever: its thread would never come back.
+    """
+    if seconds is None:
+        return _Aside(judge)
+    return with_deadline(_Aside(with_deadline(judge, seconds)), seconds)
 
 
 @dataclass(frozen=True, slots=True)

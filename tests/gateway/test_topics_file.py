@@ -85,7 +85,7 @@ def test_an_id_is_derived_from_a_name(name: str, expected: str) -> None:
         (
             "topics:\n- name: A\n- name: B\n  alias: b",
             "t.yaml, line 4: alias: unknown field; the known ones are "
-            "id, name, aliases, description, facts, protected_texts, active, fallback",
+            "id, name, aliases, description, facts, protected_texts, active, mode, fallback",
         ),
         ("topics:\n- id: a", "t.yaml, line 2: name: is required"),
         ("topics:\n- name: ' '", "t.yaml, line 2: name: must not be empty"),
