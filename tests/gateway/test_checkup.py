@@ -24,7 +24,6 @@ from verifiers.private.key import PrivateKey
 from verifiers.private.topic import PrivateTopic, hash_topic
 from verifiers.protocol import Topic
 
-NOW = datetime.now(UTC)
 MAREN = ForgetTopic(Topic("maren", "Maren Oskeld"), active=True)
 SOUND = {"admin_key": "a-long-random-text", "upstream_retries": 0}
 
@@ -53,9 +52,11 @@ async def add(database: Path, *topics: ForgetTopic) -> None:
     await store.aclose()
 
 
-async def found(now=NOW, **given):
+async def found(now=None, **given):
     """Examine, and give the findings by their names."""
-    return {one.name: one async for one in examined(given_settings(**{**SOUND, **given}), now)}
+    return {
+        one.name: one async for one in examined(given_settings(**{**SOUND, **given}), now or datetime.now(UTC))
+    }
 
 
 def states(findings) -> dict[str, str]:
