@@ -49,9 +49,14 @@ class LoopPlan:
         """Name the strategy of round 2, 3, …"""
         return self.strategies[min(round_ - 2, len(self.strategies) - 1)]
 
+    @property
+    def drawn_per_round(self) -> int:
+        """How many answers a refinement round draws: of streamed ones there can only be one at a time."""
+        return 1 if self.streamed else self.candidates_per_round
+
     def refinement_fingerprint(self, capabilities: Capabilities) -> str:
         """Change whenever a later round could ask otherwise."""
-        whole = refinement_fingerprint(self.strategies, self.candidates_per_round, capabilities)
+        whole = refinement_fingerprint(self.strategies, self.drawn_per_round, capabilities)
         return hashlib.sha256(f"{CUTTING} {whole}".encode()).hexdigest()[:16] if self.streamed else whole
 
     @property

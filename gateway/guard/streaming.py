@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 from calibration.release import gives_up
 from gateway.errors import UpstreamGarbage
 from gateway.guard.channels import verifiable
-from gateway.guard.invisible import without_invisible
+from gateway.guard.invisible import following
 from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Policy, ZeroEvidence
 from gateway.guard.release import goes_out
@@ -60,7 +60,8 @@ class _Segmented:
     rule: Bounded | ZeroEvidence
     send_out: SendOut
     model: str
-    raw: str = ""
+    before: str = ""
+    clean: str = ""
     read: int = 0
     sent: str = ""
     pieces: int = 0
@@ -69,9 +70,10 @@ class _Segmented:
 
     async def take(self, text: str) -> None:
         """Add what the model wrote. Raises ``_Stopped``, and so ends the generation."""
-        self.raw += text
+        self.clean += following(text, self.before)
+        self.before = text[-1:] or self.before
         self.pieces += 1
-        clean = without_invisible(self.raw)
+        clean = self.clean
         while (cut := next_cut(clean, self.read)) is not None:
             self.read = cut
             await self._pass(beginning(clean[:cut]), Completion(self.model, (), Usage()), partial=True)

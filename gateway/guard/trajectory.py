@@ -329,7 +329,7 @@ class Walker:
         finding = Finding(best.text, _words(best.evidence), self._names(best.evidence))
         strategy = self._plan.strategy(round_)
         asked = next_request(self._original, finding, strategy, self._upstream.capabilities)
-        count = self._plan.candidates_per_round
+        count = self._plan.drawn_per_round
         if count > 1 and self._upstream.capabilities.several_choices:
             hot = {**asked.parameters, "temperature": RESAMPLE_TEMPERATURE}
             asked = replace(asked, n=count, parameters=hot)

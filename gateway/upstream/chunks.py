@@ -50,13 +50,15 @@ class Chunks:
 
     def _choice(self, choice: Any) -> str:
         delta = _part(choice)
+        if choice.get("index", 0) != 0:
+            raise _garbage()  # nobody asked for a second answer, and its text must not run into the first
         delta = {"content": delta.get("text")} if self._raw else _part(delta.get("delta") or {})
         if isinstance(choice.get("finish_reason"), str):
             self._finish = choice["finish_reason"]
         for name in _TEXTS:
             if (said := delta.get(name)) is not None:
                 self._message[name] = (self._message.get(name) or "") + _text(said)
-        for call in delta.get("tool_calls") or ():
+        for call in _list(delta.get("tool_calls")):
             self._call(_part(call))
         return _text(delta.get("content") or "")
 
@@ -91,6 +93,12 @@ def _part(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _garbage()
     return value
+
+
+def _list(value: Any) -> list[Any]:
+    if value is not None and not isinstance(value, list):
+        raise _garbage()
+    return value or []
 
 
 def _text(value: Any) -> str:

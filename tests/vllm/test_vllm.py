@@ -15,6 +15,7 @@ from gateway.calibrating import Wish, calibrate
 from gateway.certificates import activate_certificate
 from gateway.demo.probes import write_prompts
 from gateway.guard.prompts import read_prompts
+from gateway.http.admin_verify import GivenExchange
 from gateway.store.records import ForgetTopic
 from tests.vllm.asking import ask, idle, leaks, metric
 
@@ -126,7 +127,7 @@ async def test_a_client_that_goes_away_frees_vllm(staged):
 
 
 async def test_vllm_killed_under_load_lets_nothing_unverified_out_and_comes_back(staged):
-    """Requests end in an error or in an answer as the certificate allows; the supervisor starts vLLM again."""
+    """Requests end in an error, or in an answer that passes when it is judged again; vLLM is started again."""
     await forgotten(staged)
     probes = staged.cast.fresh[60:100]
 
@@ -140,7 +141,11 @@ async def test_vllm_killed_under_load_lets_nothing_unverified_out_and_comes_back
     await asyncio.sleep(0.3)
     os.killpg(staged.vllm.pid, signal.SIGKILL)
     ended = await asyncio.gather(*waiting)
-    assert LEVEL * len(probes) >= sum(leaks(probe, text) for probe, text in ended if isinstance(text, str))
+    answered = [(probe, text) for probe, text in ended if isinstance(text, str)]
+    for probe, text in answered:
+        given = GivenExchange(answer=text, messages=[dict(said) for said in probe.messages], model="m")
+        assert (await staged.gateway.verify(given)).judgement.would_release
+    assert LEVEL * len(probes) >= sum(leaks(probe, text) for probe, text in answered)
     assert {status for _, status in ended if isinstance(status, int)} <= {502, 503, 504}
     async with asyncio.timeout(120):
         while not isinstance((await one(probes[0]))[1], str):  # noqa: ASYNC110 - nothing tells

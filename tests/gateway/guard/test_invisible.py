@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.guard.invisible import without_invisible
+from gateway.guard.invisible import following, without_invisible
 
 
 def test_tags_are_taken_out():
@@ -30,3 +32,13 @@ def test_of_a_run_of_selectors_one_stays():
 def test_scripts_and_emoji_keep_what_they_need(text):
     """A selector behind a heart, a joiner in a scientist, a non-joiner in Persian."""
     assert text == without_invisible(text)
+
+
+@given(st.lists(st.text(alphabet="ab\u200b\u200d\ufe0f\ufe0e\U000e0041", max_size=4)))
+def test_what_comes_in_pieces_is_cleaned_as_the_whole_is(pieces):
+    """Wherever a run of marks is broken off."""
+    cleaned, before = "", ""
+    for piece in pieces:
+        cleaned += following(piece, before)
+        before += piece
+    assert without_invisible("".join(pieces)) == cleaned

@@ -189,6 +189,18 @@ async def test_where_nothing_is_forgotten_everything_goes_out_as_it_comes(loop):
     assert (list(SAFE), SAFE) == (sent, text(outcome))
 
 
+async def test_a_streamed_round_draws_one_answer_however_many_a_whole_one_does(loop):
+    """Two answers at once would run into each other; and a certificate says the same of its recording."""
+    plan = LoopPlan(candidates_per_round=3)
+    talk = loop([LEAK + SAFE, SAFE + "End."], verdict=by_marks, plan=plan)
+    _, outcome = await streamed(talk)
+    assert ([1, 1], SAFE + "End.") == ([request.n for request in talk.upstream.requests], text(outcome))
+    able = talk.upstream.capabilities
+    one = replace(plan, streamed=True, candidates_per_round=1)
+    assert one.refinement_fingerprint(able) == replace(plan, streamed=True).refinement_fingerprint(able)
+    assert plan.refinement_fingerprint(able) != replace(plan, candidates_per_round=1).refinement_fingerprint(able)
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [

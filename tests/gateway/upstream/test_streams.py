@@ -114,6 +114,8 @@ async def test_text_to_go_on_from_is_streamed_as_text():
         (STREAM + 'data: {"choices": {}}\n\n', UpstreamGarbage),
         (STREAM + 'data: {"choices": [{"delta": {"content": ["Seltal"]}}]}\n\n', UpstreamGarbage),
         (STREAM + 'data: {"choices": [{"delta": {"tool_calls": ["Seltal"]}}]}\n\n', UpstreamGarbage),
+        (STREAM + 'data: {"choices": [{"delta": {"tool_calls": 5}}]}\n\n', UpstreamGarbage),
+        (STREAM + 'data: {"choices": [{"index": 1, "delta": {"content": "Seltal"}}]}\n\n', UpstreamGarbage),
         ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", UpstreamGarbage),
         ("HTTP/1.1 429 Slow\r\ncontent-length: 6\r\n\r\nSeltal", UpstreamRejected),
     ],
