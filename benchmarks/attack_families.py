@@ -21,12 +21,12 @@ from calibration.trajectories import Trajectory
 from calibration.trajectory_file import read_trajectories
 from evaluation.probing.probe import FAMILIES, prompt_line
 from evaluation.probing.writing import write_probes
-from gateway.app import open_gateway
 from gateway.calibrating import Wish, calibrate
 from gateway.demo.checkpoint import cache_dir, ensure_model
 from gateway.demo.probes import topic_of
 from gateway.demo.world import invent_world
 from gateway.guard.prompts import read_prompts
+from gateway.parts import open_gateway
 from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic
 

@@ -33,12 +33,12 @@ from calibration.certificate import Certificate
 from evaluation.measurement import BenignResult, ForgetResult, Measurement, Promise, measure, table_rows
 from evaluation.rates import Rate
 from evaluation.recall import NeverLearned, novel_recall
-from gateway.app import open_gateway
 from gateway.calibrating import Wish, calibrate
 from gateway.errors import InvalidInput, LetheError
 from gateway.guard.loop import Outcome, Released
 from gateway.guard.policy import Bounded, Closed
 from gateway.guard.prompts import Prompt, PromptSet
+from gateway.parts import open_gateway
 from gateway.running import Gateway
 from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic

@@ -29,7 +29,7 @@ from openai import AsyncOpenAI
 from calibration.certificate import Certificate
 from evaluation.oracle import ForbiddenStrings
 from evaluation.rates import Rate
-from gateway.app import create_app, open_gateway
+from gateway.app import create_app
 from gateway.calibrating import Wish, calibrate
 from gateway.certificates import activate_certificate
 from gateway.demo.cast import Cast, choose_cast
@@ -40,6 +40,7 @@ from gateway.demo.story import MODEL
 from gateway.demo.world import invent_world
 from gateway.guard.prompts import read_prompts
 from gateway.guard.segments import cuts
+from gateway.parts import open_gateway
 from gateway.running import Gateway
 from gateway.serving import serving
 from gateway.settings import given_settings

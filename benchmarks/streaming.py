@@ -17,7 +17,8 @@ from pathlib import Path
 
 from openai import AsyncOpenAI
 
-from gateway.app import create_app, open_gateway
+from gateway.app import create_app
+from gateway.parts import open_gateway
 from gateway.serving import serving
 from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic

@@ -14,7 +14,8 @@ from typing import Any, Final
 import httpx
 import orjson
 
-from gateway.app import create_app, open_gateway
+from gateway.app import create_app
+from gateway.parts import open_gateway
 from gateway.serving import serving
 from gateway.settings import Settings
 from gateway.store.records import ForgetTopic

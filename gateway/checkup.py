@@ -10,7 +10,6 @@ from typing import Final, Literal, TypeAlias
 
 import httpx
 
-from gateway.app import loop_plan
 from gateway.canary import streams, withheld
 from gateway.certificates import stored_certificate
 from gateway.errors import LetheError, UpstreamError
@@ -18,6 +17,7 @@ from gateway.guard.policy import Closed, Open, Panel, ZeroEvidence
 from gateway.guard.private import sealed, why_sealed
 from gateway.opening import Backends, open_upstream
 from gateway.panel import open_panel
+from gateway.parts import loop_plan
 from gateway.policies import Exceptions, Policies
 from gateway.settings import Settings
 from gateway.store.chain import Broken, Chained, Whole, checked, entry_of

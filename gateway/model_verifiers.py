@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from functools import cached_property
 
 from gateway.errors import InvalidInput
-from gateway.settings import Settings
+from gateway.settings import Settings, revealed
 from verifiers.embedding.embedder import SentenceEmbedder
 from verifiers.embedding.opening import open_embedder
 from verifiers.entailment import Entailment
@@ -58,11 +58,10 @@ class ModelVerifiers:
             raise InvalidInput(
                 "LETHE_VERIFY_TIMEOUT_S must be above LETHE_JUDGE_TIMEOUT_S, or it always comes first"
             )
-        key = wanted.judge_key.get_secret_value() if wanted.judge_key is not None else None
         endpoint = ChatEndpoint(
             wanted.judge_url,
             wanted.judge_model,
-            api_key=key,
+            api_key=revealed(wanted.judge_key),
             timeout_s=wanted.judge_timeout_s,
             concurrency=wanted.judge_concurrency,
             structured=wanted.judge_structured,

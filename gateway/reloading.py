@@ -13,9 +13,10 @@ from typing import Final, TypeAlias
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.app import create_app, reconfigured
+from gateway.app import create_app
 from gateway.errors import InvalidInput
 from gateway.limits import Meters
+from gateway.parts import reconfigured
 from gateway.running import Gateway
 from gateway.settings import HOT, Settings
 

@@ -7,10 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
-from pydantic import SecretStr
-
 from gateway.errors import InvalidInput
-from gateway.settings import Settings
+from gateway.settings import Settings, revealed
 from gateway.settings_upstreams import BadWords, UpstreamSettings
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.gate import Gate
@@ -35,7 +33,7 @@ def configured_servers(settings: Settings, environment: Mapping[str, str] = os.e
     """
     if settings.upstream_url is not None:
         only = UpstreamSettings(name=ONLY, url=settings.upstream_url)
-        return Several([_pool(settings, [(only, _secret(settings.upstream_key))])])
+        return Several([_pool(settings, [(only, revealed(settings.upstream_key))])])
     if not settings.upstreams:
         return None
     alike: dict[str, list[tuple[UpstreamSettings, str | None]]] = {}
@@ -105,7 +103,3 @@ def _capabilities(several_choices: bool, bad_words: BadWords) -> Capabilities:
 
 def _given(own: T | None, otherwise: T) -> T:
     return otherwise if own is None else own
-
-
-def _secret(value: SecretStr | None) -> str | None:
-    return value.get_secret_value() if value is not None else None

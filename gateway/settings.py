@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gateway.settings_upstreams import BadWords, HttpAddress, Seconds, UpstreamSettings
 
-__all__ = ["HOT", "SERVER_SETTINGS", "Settings", "VerifierName", "given_settings"]
+__all__ = ["HOT", "SERVER_SETTINGS", "Settings", "VerifierName", "given_settings", "revealed"]
 
 _Strategy = Literal["revise", "unaware", "resample", "constrain"]
 TokenAlgorithm = Literal[
@@ -355,6 +355,11 @@ class _GivenAlone(Settings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take what the caller gives, and nothing else."""
         return (init_settings,)
+
+
+def revealed(value: SecretStr | None) -> str | None:
+    """Take the secret out of its wrapping, where there is one. Not for logs."""
+    return None if value is None else value.get_secret_value()
 
 
 def given_settings(**given: Any) -> Settings:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from attacks.server import MODEL, Hiding
 from calibration.certificate import Certificate
-from gateway.app import create_app, open_gateway
+from gateway.app import create_app
 from gateway.calibrating import Wish, calibrate
 from gateway.certificates import activate_certificate
 from gateway.demo.cast import Cast, choose_cast
@@ -20,6 +20,7 @@ from gateway.demo.checkpoint import cache_dir, ensure_model
 from gateway.demo.probes import write_prompts
 from gateway.demo.world import invent_world
 from gateway.guard.prompts import read_prompts
+from gateway.parts import open_gateway
 from gateway.running import Gateway
 from gateway.serving import serving
 from gateway.settings import given_settings

@@ -12,7 +12,6 @@ import typer
 
 from calibration.certificate import Certificate
 from calibration.explanation import explain
-from gateway.app import open_gateway
 from gateway.calibrating import Wish, calibrate, check_prompts
 from gateway.calibrating_jointly import JointWish, calibrate_jointly
 from gateway.certificates import write_certificate
@@ -23,6 +22,7 @@ from gateway.errors import InvalidInput
 from gateway.guard.policy import settings_of
 from gateway.guard.prompts import PromptSet, read_prompts
 from gateway.labelling import check_labels
+from gateway.parts import open_gateway
 from gateway.running import Gateway
 from gateway.settings_reading import read_settings
 

@@ -12,13 +12,13 @@ from rich.box import SIMPLE
 from rich.table import Column, Table
 
 from evaluation.rates import Rate
-from gateway.app import open_gateway
 from gateway.cli.failures import reporting_failures
 from gateway.cli.progress import progress_bar
 from gateway.cli.tables import print_table
 from gateway.comparing import Compared, compare
 from gateway.errors import InvalidInput, NotFound
 from gateway.guard.prompts import PromptSet, read_prompts
+from gateway.parts import open_gateway
 from gateway.running import Gateway
 from gateway.settings_reading import read_settings
 

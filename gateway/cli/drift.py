@@ -13,7 +13,7 @@ import typer
 from gateway.cli.drift_status import status
 from gateway.cli.failures import reporting_failures
 from gateway.errors import InvalidInput, UpstreamUnreachable
-from gateway.settings import Settings
+from gateway.settings import Settings, revealed
 from gateway.settings_reading import read_settings
 
 __all__ = ["app"]
@@ -75,7 +75,7 @@ def _lines(file: Path) -> tuple[list[dict[str, Any]], int]:
 
 
 def _sent(url: str, settings: Settings, labelled: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    key = settings.admin_key.get_secret_value() if settings.admin_key else ""
+    key = revealed(settings.admin_key) or ""
     try:
         answer = httpx.post(f"{url}/admin/audits", json={"audits": labelled}, headers={"x-admin-key": key})
     except httpx.HTTPError as error:

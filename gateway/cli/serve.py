@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import typer
 
 import gateway as lethe
-from gateway.app import open_gateway
 from gateway.certificates import activate_certificate, read_certificate
 from gateway.cli.failures import reporting_failures
 from gateway.errors import InvalidInput
 from gateway.jobs.taking import taking_jobs
 from gateway.logs import log_events
+from gateway.parts import open_gateway
 from gateway.presence import own_name, saying_so
 from gateway.reloading import Reloading, reloading_on_change
 from gateway.serving import run_fast, serve_until_signalled

@@ -17,7 +17,7 @@ from typing import Protocol
 from calibration.certificate import Certificate
 from calibration.explanation import in_one_sentence
 from evaluation.measurement import Measurement, Promise, measure
-from gateway.app import create_app, open_gateway
+from gateway.app import create_app
 from gateway.calibrating import Wish, calibrate
 from gateway.certificates import activate_certificate
 from gateway.demo.cast import Cast, choose_cast
@@ -28,6 +28,7 @@ from gateway.demo.probes import Probe, write_prompts
 from gateway.demo.world import invent_world
 from gateway.errors import InvalidInput
 from gateway.guard.prompts import read_prompts
+from gateway.parts import open_gateway
 from gateway.running import Gateway
 from gateway.serving import serving
 from gateway.settings import given_settings

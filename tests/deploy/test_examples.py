@@ -13,8 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.app import create_app, open_gateway
+from gateway.app import create_app
 from gateway.demo.checkpoint import cache_dir, ensure_model
+from gateway.parts import open_gateway
 from gateway.serving import serving
 from gateway.settings import given_settings
 from gateway.upstream.scripted import ScriptedUpstream

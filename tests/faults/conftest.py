@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import create_app, open_gateway
+from gateway.app import create_app
+from gateway.parts import open_gateway
 from gateway.running import Gateway
 from gateway.serving import serving
 from gateway.settings import given_settings

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.app import create_app, reconfigured
+from gateway.app import create_app
 from gateway.guard.policy import Panel
+from gateway.parts import reconfigured
 from gateway.serving import serving
 from tests.faults.model import LAKE, LEAK, answering, dripping, endless, faulty_model, head, saying, silent
 from tests.faults.wire import ask

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.app import loop_plan, open_gateway
 from gateway.errors import TooLarge
 from gateway.guard.plan import LoopPlan
+from gateway.parts import loop_plan, open_gateway
 from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic
 from gateway.upstream.protocol import ChatRequest

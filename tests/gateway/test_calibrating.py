@@ -12,7 +12,6 @@ from calibration.explanation import explain
 from calibration.joint import Limits
 from calibration.oracle_error import Audit
 from calibration.verification import verify
-from gateway.app import open_gateway
 from gateway.calibrating import Wish, calibrate
 from gateway.calibrating_jointly import JointWish, calibrate_jointly, recording_path
 from gateway.certificates import activate_certificate
@@ -20,6 +19,7 @@ from gateway.errors import InvalidInput
 from gateway.guard.loop import FellBack, Released
 from gateway.guard.policy import Bounded, Closed
 from gateway.guard.prompts import read_prompts
+from gateway.parts import open_gateway
 from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic
 from gateway.upstream.scripted import ScriptedUpstream

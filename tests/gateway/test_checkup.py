@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gateway.app import create_app, open_gateway
+from gateway.app import create_app
 from gateway.checkup import examined
 from gateway.cli import app
 from gateway.errors import UpstreamUnreachable
+from gateway.parts import open_gateway
 from gateway.serving import serving
 from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic

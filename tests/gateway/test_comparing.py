@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.app import open_gateway
 from gateway.cli.compare import figures
 from gateway.comparing import compare
 from gateway.errors import InvalidInput, UpstreamUnreachable
 from gateway.guard.prompts import read_prompts
+from gateway.parts import open_gateway
 from gateway.settings import given_settings
 from gateway.store.records import BackendRecord, ForgetTopic, Server
 from gateway.upstream.pinned import Pinned

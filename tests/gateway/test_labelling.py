@@ -11,12 +11,12 @@ import pytest
 from calibration.trajectories import Candidate, Trajectory
 from calibration.trajectory_file import apply_labels, labels_line, read_trajectories
 from calibration.verification import verify
-from gateway.app import open_gateway
 from gateway.calibrating import Wish, calibrate
 from gateway.errors import InvalidInput
 from gateway.guard.prompts import read_prompts
 from gateway.judging import Judging, judge_recording
 from gateway.labelling import check_labels, releasable, sheet_line, to_label
+from gateway.parts import open_gateway
 from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic
 from gateway.upstream.scripted import ScriptedUpstream

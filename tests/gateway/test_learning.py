@@ -11,7 +11,6 @@ pytest.importorskip("sklearn", reason="training needs scikit-learn (the extra `l
 
 from calibration.joint import Limits
 from calibration.trajectory_file import read_trajectories
-from gateway.app import open_gateway
 from gateway.calibrating import Wish, calibrate
 from gateway.calibrating_jointly import JointWish, calibrate_jointly
 from gateway.certificates import activate_certificate
@@ -20,6 +19,7 @@ from gateway.guard.loop import Released
 from gateway.guard.prompts import PromptSet, prompt_line, read_prompts
 from gateway.learning import Learning, learn_verifier
 from gateway.panel import open_panel
+from gateway.parts import open_gateway
 from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic
 from gateway.upstream.protocol import ChatRequest

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from gateway.app import create_app, open_gateway
+from gateway.app import create_app
 from gateway.calibrating import Wish, calibrate
 from gateway.certificates import activate_certificate
 from gateway.cli import app
@@ -21,6 +21,7 @@ from gateway.guard.loop import FellBack, Released
 from gateway.guard.policy import Bounded, Closed, Open
 from gateway.guard.prompts import read_prompts
 from gateway.http.admin_verify import GivenExchange
+from gateway.parts import open_gateway
 from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic
 from gateway.store.store import Store

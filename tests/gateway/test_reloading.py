@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.app import open_gateway
 from gateway.errors import InvalidInput
+from gateway.parts import open_gateway
 from gateway.reloading import Reloading, reloading_on_change
 from gateway.settings import HOT, Settings, given_settings
 from gateway.store.records import ForgetTopic

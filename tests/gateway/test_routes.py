@@ -11,12 +11,12 @@ import pytest
 
 from calibration.issue import issue_certificate
 from calibration.trajectories import Candidate, Recording, Trajectory
-from gateway.app import open_gateway
 from gateway.certificates import activate_certificate
 from gateway.clients import Client
 from gateway.errors import InvalidInput, UpstreamUnreachable
 from gateway.guard.loop import FellBack, Released
 from gateway.guard.policy import Bounded, Closed
+from gateway.parts import open_gateway
 from gateway.settings import given_settings
 from gateway.store.records import BackendRecord, Checkpoint, ForgetTopic, Server
 from gateway.upstream.pinned import Pinned

@@ -10,8 +10,9 @@ from attacks.seeing import Seen, seen
 from attacks.server import MODEL, Hiding
 
 from evaluation.oracle import ForbiddenStrings
-from gateway.app import create_app, open_gateway
+from gateway.app import create_app
 from gateway.demo.probes import Probe
+from gateway.parts import open_gateway
 from gateway.serving import serving
 from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic

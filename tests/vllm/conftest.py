@@ -13,10 +13,11 @@ import pytest
 import pytest_asyncio
 from openai import AsyncOpenAI
 
-from gateway.app import create_app, open_gateway
+from gateway.app import create_app
 from gateway.demo.cast import Cast, choose_cast
 from gateway.demo.checkpoint import cache_dir, ensure_model
 from gateway.demo.world import invent_world
+from gateway.parts import open_gateway
 from gateway.running import Gateway
 from gateway.serving import serving
 from gateway.settings import given_settings

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from openai import AsyncOpenAI
 
-from gateway.app import create_app, open_gateway
+from gateway.app import create_app
 from gateway.errors import UpstreamError
+from gateway.parts import open_gateway
 from gateway.running import Gateway
 from gateway.serving import serving
 from gateway.settings import given_settings

@@ -10,9 +10,10 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from gateway.app import create_app, open_gateway
+from gateway.app import create_app
 from gateway.clients import key_digest
 from gateway.http.roles import ROLES
+from gateway.parts import open_gateway
 from gateway.settings import given_settings
 from gateway.store.chain import entry_of
 from gateway.upstream.scripted import ScriptedUpstream

@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from calibration.certificate import Certificate
-from gateway.app import open_gateway
 from gateway.calibrating import Wish, calibrate
 from gateway.jobs.asking import ask_for, prompts_of
 from gateway.jobs.taking import taking_jobs
 from gateway.jobs.working import Pace
+from gateway.parts import open_gateway
 from gateway.settings import given_settings
 from gateway.store.calibration_jobs import CalibrationJobs
 from tests.wire.conftest import MAREN
@@ -139,7 +139,7 @@ async def test_a_job_that_there_is_not_is_not_found(start):
 
 WORKER = """
 import asyncio, sys
-from gateway.app import open_gateway
+from gateway.parts import open_gateway
 from gateway.jobs.taking import taking_jobs
 from gateway.jobs.working import Pace
 from gateway.settings import given_settings

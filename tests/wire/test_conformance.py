@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.app import create_app, open_gateway
+from gateway.app import create_app
+from gateway.parts import open_gateway
 from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic
 from gateway.upstream.protocol import EmbeddingRequest, Embeddings

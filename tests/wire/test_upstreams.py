@@ -11,9 +11,10 @@ import pytest
 
 from calibration.issue import issue_certificate
 from calibration.trajectories import Candidate, Recording, Trajectory
-from gateway.app import create_app, open_gateway
+from gateway.app import create_app
 from gateway.certificates import activate_certificate
 from gateway.errors import UpstreamRejected, UpstreamUnreachable
+from gateway.parts import open_gateway
 from gateway.serving import serving
 from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic

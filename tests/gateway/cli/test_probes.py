@@ -10,9 +10,9 @@ import pytest
 
 from calibration.outcome import Certified
 from evaluation.probing.writing import write_probes
-from gateway.app import open_gateway
 from gateway.calibrating import Wish, calibrate
 from gateway.guard.prompts import read_prompts
+from gateway.parts import open_gateway
 from gateway.rewording import reword
 from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic

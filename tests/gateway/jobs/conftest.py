@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.app import open_gateway
 from gateway.calibrating import Wish
 from gateway.jobs.asking import ask_for
 from gateway.jobs.taking import taking_jobs
 from gateway.jobs.working import Pace
+from gateway.parts import open_gateway
 from gateway.settings import given_settings
 from gateway.store.calibration_jobs import CalibrationJobs
 from gateway.store.records import ForgetTopic
