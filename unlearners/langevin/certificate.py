@@ -82,7 +82,9 @@ def certify(settings: LangevinSettings, loss: ConvexLoss, ran: Ran) -> Unlearnin
 
 def _promise(settings: LangevinSettings, served: bool) -> Promise:
     if not served:
-        return NothingPromised("no request has been served yet")
+        return NothingPromised(
+            "nothing has been forgotten yet. What `lethe unlearn` writes out of this says what it promises"
+        )
     # A run empties slots, whichever distance it accounts for: that of replacement is twice as large, so that it
     # covers a deletion, but retraining with another row in place would run its last epochs on other data.
     return Indistinguishable(settings.epsilon, settings.delta, "deletion", settings.bound)

@@ -16,7 +16,7 @@ PCMU = "train pcmu --data {people.npz} --set variant=sampled --set steps=3 --set
 def test_training_says_that_nothing_is_promised_yet_and_how_to_forget(terminal):
     """The promise is about requests, and there was none."""
     said = terminal.done(LANGEVIN + " --out {head}")
-    assert "Nothing is promised: no request has been served yet" in said
+    assert "Nothing is promised: nothing has been forgotten yet" in said
     assert "lethe unlearn langevin --model " in said
 
 
