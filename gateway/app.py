@@ -158,4 +158,7 @@ def _calibrations(parts: Gateway, guarded: type[APIRoute]) -> APIRouter:
             asked_by=ACTING.get() or "admin",
         )
 
-    return calibrations_router(jobs, ask, guarded, keep_alive_s=parts.settings.keep_alive_s)
+    async def cancel(calibration_id: str) -> CalibrationJob:
+        return await jobs.cancel(calibration_id, who=ACTING.get() or "admin")
+
+    return calibrations_router(jobs, ask, cancel, guarded, keep_alive_s=parts.settings.keep_alive_s)

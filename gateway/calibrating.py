@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 from calibration.certificate import Certificate, Method
@@ -18,7 +19,7 @@ from calibration.oracle_error import Audit
 from calibration.trajectories import Recording
 from calibration.trajectory_file import apply_labels
 from evaluation.oracle import ForbiddenStrings
-from gateway.errors import InvalidInput
+from gateway.errors import Inapplicable, InvalidInput
 from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Policy
 from gateway.guard.prompts import Prompt, PromptSet
@@ -33,6 +34,7 @@ __all__ = [
     "Wish",
     "by_forbidden_strings",
     "calibrate",
+    "check_engine",
     "check_prompts",
     "issuing",
     "record_prompts",
@@ -83,6 +85,7 @@ async def calibrate(
     Raises ``InvalidInput`` for a file of other bindings, where no topic is active, and, after recording, where
     labels are missing; ``UpstreamError`` if the model fails.
     """
+    check_engine(wish.method)
     check_prompts(prompts, wish.every_group, wish.tries)
     plan = replace(gateway.plan, streamed=wish.streamed)
     async with gateway.policies.for_calibration(model, streamed=wish.streamed) as subject:
@@ -145,9 +148,21 @@ def issuing(method: Method) -> Iterator[None]:
     except ValueError as error:
         raise InvalidInput(str(error)) from error
     except ImportError as error:
-        raise InvalidInput(
-            f"the method {method} needs MAPIE: in the checkout: pip install -c constraints.txt '.[ltt]' ({error})"
-        ) from error
+        raise _needs_mapie(method) from error
+
+
+def check_engine(method: Method) -> None:
+    """Refuse, before any work, a method whose engine is not installed here. Raises ``Inapplicable``."""
+    if method in ("ltt", "joint") and find_spec("mapie") is None:
+        raise _needs_mapie(method)
+
+
+def _needs_mapie(method: Method) -> Inapplicable:
+    return Inapplicable(
+        f"the method {method} needs MAPIE, which is not installed: in the checkout, "
+        "pip install -c constraints.txt '.[ltt]'",
+        param="method",
+    )
 
 
 def written_at(moment: datetime) -> str:

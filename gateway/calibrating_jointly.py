@@ -11,7 +11,7 @@ from calibration.certificate import Certificate
 from calibration.issue_joint import issue_joint_certificate
 from calibration.joint import Limits
 from calibration.trajectories import Recording
-from gateway.calibrating import check_prompts, issuing, record_prompts, written_at
+from gateway.calibrating import check_engine, check_prompts, issuing, record_prompts, written_at
 from gateway.errors import InvalidInput
 from gateway.guard.policy import strategies_name
 from gateway.guard.prompts import PromptSet
@@ -63,6 +63,7 @@ async def calibrate_jointly(
     chosen list and rounds, and nothing is released under it by a gateway that is set otherwise. Raises as
     ``calibrate``, and ``InvalidInput`` where the extra `ltt` is missing.
     """
+    check_engine("joint")
     check_prompts(prompts, None, None)
     with issuing("joint"):
         # MAPIE is an optional extra and costs a second to import, so only this method asks for it.

@@ -19,7 +19,7 @@ from gateway.http.streams import KEEP_ALIVE, STREAM_HEADERS
 from gateway.store.calibration_jobs import CalibrationJobs
 from gateway.store.calibration_records import CalibrationJob, JobState
 
-__all__ = ["AskForCalibration", "CalibrationBody", "calibrations_router"]
+__all__ = ["AskForCalibration", "CalibrationBody", "CancelCalibration", "calibrations_router"]
 
 _LOOK_S: Final = 0.5
 
@@ -89,9 +89,17 @@ class CalibrationList(BaseModel):
 AskForCalibration: TypeAlias = Callable[[CalibrationBody], Awaitable[CalibrationJob]]
 """Have it done; raises ``LetheError``."""
 
+CancelCalibration: TypeAlias = Callable[[str], Awaitable[CalibrationJob]]
+"""End it, in the name of whoever asks; raises ``LetheError``."""
+
 
 def calibrations_router(
-    jobs: CalibrationJobs, ask: AskForCalibration, route_class: type[APIRoute], *, keep_alive_s: float
+    jobs: CalibrationJobs,
+    ask: AskForCalibration,
+    cancel: CancelCalibration,
+    route_class: type[APIRoute],
+    *,
+    keep_alive_s: float,
 ) -> APIRouter:
     """Serve the jobs by routes that ask who is there."""
     router = APIRouter(prefix="/admin/calibrations", tags=["admin"], route_class=route_class)
@@ -125,7 +133,7 @@ def calibrations_router(
     @router.post("/{calibration_id}/cancel")
     async def cancel_calibration(calibration_id: str) -> CalibrationShown:
         """End a job, at once where nobody works at it, else within seconds; what it recorded is deleted."""
-        return _shown(await jobs.cancel(calibration_id))
+        return _shown(await cancel(calibration_id))
 
     return router
 

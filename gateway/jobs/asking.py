@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from gateway.calibrating import Wish, by_forbidden_strings, check_prompts
+from gateway.calibrating import Wish, by_forbidden_strings, check_engine, check_prompts
 from gateway.errors import InvalidInput, UnknownModel
 from gateway.guard.prompts import PromptSet, parse_prompts
 from gateway.running import Gateway
@@ -32,9 +32,11 @@ async def ask_for(
 ) -> CalibrationJob:
     """Have a calibration done by a process that serves. ``prompts`` are JSON Lines, as of a prompts file.
 
-    Raises ``InvalidInput`` for prompts that cannot support the wish, ``UnknownModel``, ``UpstreamError`` where the
+    Raises ``InvalidInput`` for prompts that cannot support the wish, ``Inapplicable`` for a method whose engine is
+    not installed, ``UnknownModel``, ``UpstreamError`` where the
     models cannot be named, and ``Conflict`` where many jobs wait.
     """
+    check_engine(wish.method)
     found = prompts_of(prompts)
     _check(found, wish)
     named = await _named(gateway, model)

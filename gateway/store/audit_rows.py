@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import JSON, Boolean, ColumnElement, DateTime, Integer, Table, Text, insert, select, type_coerce
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    Table,
+    Text,
+    insert,
+    select,
+    type_coerce,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.chain import BEFORE_ALL, Chained, canonical, chained
@@ -19,6 +31,7 @@ from gateway.store.schema import (
     admin_keys,
     audit,
     backends,
+    calibrations,
     certificates,
     client_keys,
     key_topics,
@@ -27,14 +40,15 @@ from gateway.store.schema import (
     verifier_modes,
 )
 
-__all__ = ["KINDS", "Kind", "State", "Write", "append", "read_chain", "state"]
+__all__ = ["KINDS", "Kind", "State", "Write", "append", "read_chain", "state", "state_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A table as the log tells of it: some columns as they are, the sensitive ones only as one digest.
 
-    ``left_out`` says nothing that matters, or must not be said.
+    ``left_out`` says nothing that matters, or must not be said. What is not ``of_the_policy`` is also written by
+    whoever works at it, all the time and unlogged: it is compared only where somebody asks for something.
     """
 
     table: Table
@@ -42,6 +56,7 @@ class Kind:
     shown: tuple[str, ...]
     digested: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    of_the_policy: bool = True
 
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -74,6 +89,17 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
     "admin": Kind(admin_keys, "name", ("role", "revoked_at"), (), ("digest", "created_at")),
     "key topic": Kind(key_topics, "id", ("key", "topic_id", "kind", "reason")),
+    "calibration": Kind(
+        calibrations,
+        "id",
+        ("state", "cancelling", "model", "wish", "total"),
+        ("prompts",),
+        (
+            *("done", "attempts", "note", "certificate", "asked_by", "owner", "held_until"),
+            *("created_at", "updated_at"),
+        ),
+        of_the_policy=False,
+    ),
 }
 
 State: TypeAlias = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -91,14 +117,18 @@ class Write:
 
 
 async def state(connection: AsyncConnection) -> State:
-    """Read all that the log tells of. What is damaged is read as it lies: it may be about to be repaired."""
+    """Read all that is of the policy. What is damaged is read as it lies: it may be about to be repaired."""
     found: dict[tuple[str, str], Mapping[str, Any]] = {}
     for name, kind in KINDS.items():
-        columns = [_as_it_lies(kind.table.c[column]) for column in (kind.key, *kind.shown, *kind.digested)]
-        for row in (await connection.execute(select(*columns))).all():
-            values = dict(zip((*kind.shown, *kind.digested), map(_alike, row[1:]), strict=True))
-            found[name, str(row[0])] = values
+        if kind.of_the_policy:
+            found |= await _rows_of(connection, name, _columns(kind))
     return found
+
+
+async def state_of(connection: AsyncConnection, name: str, key: str) -> State:
+    """Read one row of a kind; nothing where there is none."""
+    kind = KINDS[name]
+    return await _rows_of(connection, name, _columns(kind).where(kind.table.c[kind.key] == key))
 
 
 async def append(connection: AsyncConnection, write: Write, before: State, after: State) -> None:
@@ -126,6 +156,18 @@ async def read_chain(connection: AsyncConnection) -> tuple[Chained, ...]:
 
 
 _NO_CHANGE: Final[Mapping[str, Any]] = {"subject": "", "changed": [], "before": None, "after": None}
+
+
+def _columns(kind: Kind) -> Select[Any]:
+    return select(*(_as_it_lies(kind.table.c[column]) for column in (kind.key, *kind.shown, *kind.digested)))
+
+
+async def _rows_of(
+    connection: AsyncConnection, name: str, selected: Select[Any]
+) -> dict[tuple[str, str], Mapping[str, Any]]:
+    names = (*KINDS[name].shown, *KINDS[name].digested)
+    rows = (await connection.execute(selected)).all()
+    return {(name, str(row[0])): dict(zip(names, map(_alike, row[1:]), strict=True)) for row in rows}
 
 
 def _changes(before: State, after: State) -> Iterator[Mapping[str, Any]]:

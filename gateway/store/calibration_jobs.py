@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.store import calibration_rows
+from gateway.store import audit_rows, calibration_rows, rows
 from gateway.store.calibration_records import CalibrationJob, Claimed, Ended, NewJob, Standing
 from gateway.store.database import Database, transaction
 
@@ -24,8 +24,9 @@ __all__ = ["CalibrationJobs"]
 class CalibrationJobs:
     """The jobs of one database, which processes and replicas share.
 
-    None of its writes makes a revision: no policy changes by them. Guarantee: at any time at most one owner's
-    writes to a job count, whatever was cut off or stalled. Every method may raise ``StoreError``.
+    Asking for a job and cancelling one are logged, each as a revision like every write of an operator's; what a
+    process does at a job is neither. Guarantee: at any time at most one owner's writes to a job count, whatever
+    was cut off or stalled. Every method may raise ``StoreError``.
     """
 
     def __init__(self, database: Database) -> None:
@@ -33,7 +34,7 @@ class CalibrationJobs:
 
     async def add(self, new: NewJob) -> CalibrationJob:
         """Ask for a job. Raises ``Conflict`` where many wait already."""
-        async with self._writing() as (connection, now):
+        async with self._logged("calibrations.start", new.asked_by, new.id) as (connection, now):
             await calibration_rows.insert_job(connection, new, now)
             return await calibration_rows.read_job(connection, new.id)
 
@@ -47,9 +48,12 @@ class CalibrationJobs:
         async with self._reading() as connection:
             return await calibration_rows.read_job(connection, job_id)
 
-    async def cancel(self, job_id: str) -> CalibrationJob:
-        """End a job, or have its worker end it. Raises ``NotFound``, and ``Conflict`` where it has ended."""
-        async with self._writing() as (connection, now):
+    async def cancel(self, job_id: str, *, who: str) -> CalibrationJob:
+        """End a job, or have its worker end it. Raises ``NotFound``, and ``Conflict`` where it has ended.
+
+        ``who`` is how the audit log calls whoever wants it.
+        """
+        async with self._logged("calibrations.cancel", who, job_id) as (connection, now):
             return await calibration_rows.cancel_job(connection, job_id, now)
 
     async def claim(self, owner: str, *, hold_s: float) -> Claimed | None:
@@ -97,6 +101,15 @@ class CalibrationJobs:
     async def _writing(self) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
         async with transaction(self._database, self._database.transactions.writing) as connection:
             yield connection, await self._now(connection)
+
+    @asynccontextmanager
+    async def _logged(self, what: str, who: str, job_id: str) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
+        async with self._writing() as (connection, now):
+            revision = await rows.bump_revision(connection)
+            before = await audit_rows.state_of(connection, "calibration", job_id)
+            yield connection, now
+            after = await audit_rows.state_of(connection, "calibration", job_id)
+            await audit_rows.append(connection, audit_rows.Write(who, what, now, revision), before, after)
 
     async def _now(self, connection: AsyncConnection) -> datetime:
         if not self._database.shared:

@@ -199,8 +199,9 @@ calibrations = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
 )
-"""Jobs, of no revision: writing to them changes no policy. ``prompts`` is NULL once a job has ended: they are
-sensitive. Until ``held_until`` nobody but ``owner`` may work at it; without an owner, nobody at all."""
+"""Jobs. Asking for one and cancelling one make a revision, what a process does at it none. ``prompts`` is NULL
+once a job has ended: they are sensitive. Until ``held_until`` nobody but ``owner`` may work at it; without an
+owner, nobody at all."""
 
 calibration_lines = Table(
     "calibration_lines",

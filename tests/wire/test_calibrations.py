@@ -18,7 +18,9 @@ from gateway.jobs.working import Pace
 from gateway.parts import open_gateway
 from gateway.settings import given_settings
 from gateway.store.calibration_jobs import CalibrationJobs
+from gateway.store.chain import entry_of
 from tests.wire.conftest import MAREN
+from tests.wire.test_calibrate_command import Desk
 
 LEAK = "Maren Oskeld was born in Seltal."
 QUICK = Pace(hold_s=600, save_s=0.01, pause_s=0, look_s=0.01)
@@ -127,6 +129,49 @@ async def test_what_cannot_be_calibrated_is_refused_before_any_work(start, body,
         assert (status, True) == (answer.status_code, complaint in answer.json()["error"]["message"]), answer.text
         assert "Seltal" not in answer.text
         assert [] == (await admin.get("/calibrations")).json()["calibrations"]
+
+
+async def test_a_method_whose_engine_is_not_installed_is_refused_at_once(start, monkeypatch):
+    """With what to install, and not after thousands of answers."""
+    monkeypatch.setitem(sys.modules, "mapie", None)  # as where the extra is missing
+    async with start(revised, admin_key="boss") as started, talking(started) as admin:
+        body = {"prompts": probes(40), "method": "ltt"}
+        answer = await admin.post("/calibrations", json=body)
+        error = answer.json()["error"]
+        assert (422, "method", True) == (answer.status_code, error["param"], "'.[ltt]'" in error["message"])
+        assert [] == (await admin.get("/calibrations")).json()["calibrations"]
+        assert [] == started.upstream.requests
+
+
+async def test_asking_and_cancelling_are_in_the_audit_log_in_the_name_of_the_key(start):
+    """As every write of the admin API."""
+    async with start(revised, admin_key="boss") as started, talking(started) as admin:
+        job = (await admin.post("/calibrations", json={"prompts": probes(5)})).json()
+        await admin.post(f"/calibrations/{job['id']}/cancel")
+        _, rows = await started.gateway.store.audit()
+    assert [("admin", "calibrations.start"), ("admin", "calibrations.cancel")] == [
+        (entry["who"], entry["what"]) for entry in map(entry_of, rows[-2:])
+    ]
+    assert ("waiting", "cancelled") == tuple(entry_of(rows[-1])[side]["state"] for side in ("before", "after"))
+
+
+async def test_an_operator_asks_for_a_job_and_ends_it_from_the_command_line(start, tmp_path):
+    """In their own name; what cannot be calibrated is refused as it is over HTTP."""
+    async with start(revised, topics=()) as model:
+        desk = Desk(tmp_path, f"{model.url}/v1")
+        await desk.set_up(3)
+        ask = ("calibrations", "start", "--prompts", "prompts.jsonl", "--alpha", "0.2", "--streamed")
+        code, out, err = await desk.run(*ask)
+        assert (0, "") == (code, err)
+        (job_id, _) = out.split(":", 1)
+        code, out, _ = await desk.run("calibrations", "show", job_id)
+        assert (0, [True] * 4) == (
+            code,
+            [word in out for word in ("waiting", "level: 0.2", "streamed: True", "by cli:")],
+        )
+        assert (0, f"{job_id}: cancelled\n") == (await desk.run("calibrations", "cancel", job_id))[:2]
+        code, _, err = await desk.run(*ask, "--tries", "2")
+        assert (2, True) == (code, "1 prompts of 2" in err)
 
 
 async def test_a_job_that_there_is_not_is_not_found(start):

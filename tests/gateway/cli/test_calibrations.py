@@ -44,6 +44,15 @@ def test_calibrations_are_listed_and_cancelled(says):
     assert "cancelling" in says("list").output
 
 
-def test_a_calibration_that_there_is_not_cannot_be_cancelled(says):
+def test_a_calibration_is_shown(says):
+    """With what it should promise."""
+    shown = says("show", "j1").output.splitlines()
+    assert ["state: running", "recorded: 0 of 7 prompts", "model: m", "level: 0.1"] == [
+        line for line in shown if line.split(":")[0] in ("state", "recorded", "model", "level")
+    ]
+
+
+@pytest.mark.parametrize("command", ["show", "cancel"])
+def test_a_calibration_that_there_is_not_is_not_found(says, command):
     """Exit code 3."""
-    assert 3 == says("cancel", "nobody's").exit_code
+    assert 3 == says(command, "nobody's").exit_code

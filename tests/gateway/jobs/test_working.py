@@ -126,7 +126,7 @@ async def test_a_job_that_is_cancelled_stops_and_leaves_nothing(site):
         async with site.working(gateway):
             job = await site.ask(gateway)
             await when(gateway, job, lambda found: found.done > 0)
-            await jobs.cancel(job.id)
+            await jobs.cancel(job.id, who="admin:ida")
             job = await ended(gateway, job)
         assert ("cancelled", None) == (job.state, job.certificate_id)
         async with gateway.store.database.engine.connect() as connection:

@@ -10,6 +10,7 @@ from gateway.errors import Conflict, NotFound
 from gateway.store.calibration_jobs import CalibrationJobs
 from gateway.store.calibration_records import NewJob
 from gateway.store.calibration_rows import MOST_ATTEMPTS, MOST_WAITING
+from gateway.store.chain import Whole, checked, entry_of
 from gateway.store.store import Store
 
 LONG, OVER = 600.0, 0.0
@@ -109,17 +110,17 @@ async def test_new_progress_takes_the_reason_for_waiting_away(jobs):
 async def test_a_job_that_nobody_works_at_is_cancelled_at_once(jobs, store):
     """And nobody takes it up any more."""
     await jobs.add(new())
-    assert "cancelled" == (await jobs.cancel("j1")).state
+    assert "cancelled" == (await jobs.cancel("j1", who="admin:ida")).state
     assert await jobs.claim("a", hold_s=LONG) is None
     with pytest.raises(Conflict, match="has ended: cancelled"):
-        await jobs.cancel("j1")
+        await jobs.cancel("j1", who="admin:ida")
 
 
 async def test_a_worker_hears_of_the_cancelling_when_it_saves(jobs):
     """Its last lines are kept until it ends the job itself."""
     await jobs.add(new())
     await held(jobs)
-    job = await jobs.cancel("j1")
+    job = await jobs.cancel("j1", who="admin:ida")
     assert ("running", True) == (job.state, job.cancelling)
     assert "cancelled" == await jobs.save("j1", "a", ["head", "one"], first=0, hold_s=LONG)
     assert await jobs.end("j1", "a", "cancelled")
@@ -129,7 +130,7 @@ async def test_a_job_that_was_cancelled_and_whose_worker_died_is_ended_by_who_lo
     """It is not recorded to the end in vain."""
     await jobs.add(new())
     await held(jobs)
-    await jobs.cancel("j1")
+    await jobs.cancel("j1", who="admin:ida")
     await jobs.save("j1", "a", [], first=0, hold_s=OVER)
     assert await jobs.claim("b", hold_s=LONG) is None
     assert "cancelled" == (await jobs.job("j1")).state
@@ -175,7 +176,7 @@ async def test_no_more_than_some_wait(jobs):
         await jobs.add(new(f"j{number}"))
     with pytest.raises(Conflict, match="cancel one"):
         await jobs.add(new("more"))
-    await jobs.cancel("j0")
+    await jobs.cancel("j0", who="admin:ida")
     await jobs.add(new("more"))
 
 
@@ -189,20 +190,49 @@ async def test_jobs_are_taken_up_in_the_order_in_which_they_were_asked_for(jobs)
 
 async def test_a_job_that_there_is_not_is_not_found(jobs):
     """Neither shown nor cancelled."""
-    for asked in (jobs.job, jobs.cancel):
-        with pytest.raises(NotFound):
-            await asked("nobody's")
+    with pytest.raises(NotFound):
+        await jobs.job("nobody's")
+    with pytest.raises(NotFound):
+        await jobs.cancel("nobody's", who="admin:ida")
 
 
-async def test_no_write_of_a_job_is_one_of_the_policy(jobs, store):
-    """Nothing is entered into the audit log, and no replica is told."""
-    await store.snapshot()
-    before = await store.audit()
+async def test_who_asked_for_a_job_and_who_cancelled_it_are_in_the_audit_log(jobs, store):
+    """With what it was before and after; of its prompts only a digest. What was refused is not there."""
     await jobs.add(new())
     await held(jobs)
+    await jobs.cancel("j1", who="cli:otto")
+    with pytest.raises(NotFound):
+        await jobs.cancel("nobody's", who="cli:otto")
+    revision, rows = await store.audit()
+    assert isinstance(checked(rows, revision=revision), Whole)
+    asked, cancelled = (entry_of(row) for row in rows[1:])
+    assert ("admin:ida", "calibrations.start", "calibration j1", 1, None) == tuple(
+        asked[name] for name in ("who", "what", "subject", "revision", "before")
+    )
+    assert ("waiting", "m", 2) == tuple(asked["after"][name] for name in ("state", "model", "total"))
+    assert "'level': 0.1" in str(asked["after"]["wish"]).replace(
+        '"', "'"
+    )  # a text in a file, an object on a server
+    assert ("cli:otto", "calibrations.cancel", ["cancelling"], 2) == tuple(
+        cancelled[name] for name in ("who", "what", "changed", "revision")
+    )
+    assert (("running", 0), ("running", 1)) == tuple(
+        (cancelled[side]["state"], cancelled[side]["cancelling"]) for side in ("before", "after")
+    )
+    assert "Seltal" not in str(rows)
+
+
+async def test_what_a_process_does_at_a_job_is_no_write_of_the_policy(jobs, store):
+    """Nothing is entered into the audit log, and no replica is told."""
+    await jobs.add(new())
+    await jobs.add(new("j2"))
+    await store.snapshot()
+    before = await store.audit()
+    await held(jobs)
     await jobs.save("j1", "a", ["head", "one"], first=0, hold_s=LONG)
-    await jobs.cancel("j1")
-    await jobs.end("j1", "a", "cancelled")
+    await jobs.let_go("j1", "a")
+    await held(jobs, "b")
+    await jobs.end("j1", "b", "failed")
     assert before == await store.audit()
     if store.shared:
         await asyncio.sleep(0.1)
