@@ -11,7 +11,6 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
-from gateway.app import open_gateway
 from gateway.calibrating import Wish
 from gateway.cli.failures import reporting_failures
 from gateway.cli.stores import Database, cli_user, with_store
@@ -20,6 +19,7 @@ from gateway.cli.wishes import MethodName, plain_wish
 from gateway.errors import InvalidInput
 from gateway.guard.prompts import read_prompts
 from gateway.jobs.asking import ask_for
+from gateway.parts import open_gateway
 from gateway.settings import Settings
 from gateway.settings_reading import read_settings
 from gateway.store.calibration_jobs import CalibrationJobs
