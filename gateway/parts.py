@@ -199,4 +199,5 @@ def loop_plan(settings: Settings) -> LoopPlan:
         decoding=settings.decoding,
         deadline_s=settings.deadline_s,
         most_prompt_chars=settings.max_prompt_chars,
+        logprobs=settings.logprobs == "verify",
     )

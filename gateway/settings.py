@@ -259,6 +259,12 @@ class Settings(BaseSettings):
         description="What /v1/embeddings does with texts that touch an active topic. `refuse` also refuses inputs "
         "of tokens while a topic is active, since they cannot be read.",
     )
+    logprobs: Literal["remove", "verify"] = Field(
+        "remove",
+        description="What becomes of the logprobs of an answer while a topic is active. `verify` lets them out "
+        "where the conversation touches no topic and nothing is found in any word that they hold; a client that "
+        "asks for them can tell by that which conversations touch one.",
+    )
     disclose: bool = Field(
         False,
         description="Tell clients in the field `lethe` what the loop did, and so what is forgotten.",
@@ -335,8 +341,8 @@ SERVER_SETTINGS: Final = frozenset(
 
 HOT: Final = SERVER_SETTINGS | frozenset(
     "api_key admin_key metrics_key verify_timeout_s rounds strategies candidates_per_round decoding deadline_s "
-    "without_certificate strictest_threshold fallback fallback_text fallback_finish_reason embeddings disclose "
-    "max_body_bytes body_timeout_s keep_alive_s".split()
+    "without_certificate strictest_threshold fallback fallback_text fallback_finish_reason embeddings logprobs "
+    "disclose max_body_bytes body_timeout_s keep_alive_s".split()
 )
 """What takes effect in a running gateway (``gateway.reloading``); everything else needs a restart."""
 

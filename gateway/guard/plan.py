@@ -28,7 +28,8 @@ class LoopPlan:
     ``strategies`` are used in turn from the second round on, the last one for ever. ``decoding`` takes the
     place of all that the client says about decoding in conversations that touch a topic. A conversation of
     more than ``most_prompt_chars`` is refused, since every verifier reads it. ``streamed`` answers go out piece by
-    piece as they are verified; then a round holds one candidate.
+    piece as they are verified; then a round holds one candidate. ``logprobs`` go out where they could be judged
+    (``guard.logprobs``), else never.
     """
 
     rounds: int = 5
@@ -38,6 +39,7 @@ class LoopPlan:
     deadline_s: float = 120.0
     most_prompt_chars: int = 200_000
     streamed: bool = False
+    logprobs: bool = False
 
     def __post_init__(self) -> None:
         if self.rounds < 1 or self.candidates_per_round < 1 or self.deadline_s <= 0:

@@ -13,6 +13,7 @@ from gateway.errors import InvalidInput, UpstreamGarbage, UpstreamRejected
 from gateway.guard.channels import judged, verifiable, visible
 from gateway.guard.conversation import Conversation, read_conversation
 from gateway.guard.invisible import without_invisible
+from gateway.guard.logprobs import weighed
 from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Policy
 from gateway.guard.refine import RESAMPLE_TEMPERATURE, Finding, next_request
@@ -206,12 +207,15 @@ class Walker:
         judge: Judge,
         original: ChatRequest,
         trace: Trace,
+        *,
+        guarded: bool,
     ) -> None:
         self._upstream = upstream
         self._plan = plan
         self._policy = policy
         self._said = said
         self._touched = touched
+        self._guarded = guarded
         self._judge = judge
         self._original = original
         self._asked = original
@@ -236,7 +240,8 @@ class Walker:
         guarded = bool(touched) or said.opaque
         judge = policy.screen.judge(touched=guarded)
         original = plan.pinned(request) if guarded else request
-        return cls(policy.route(touched) or upstream, plan, policy, said, touched, judge, original, trace)
+        asked = policy.route(touched) or upstream
+        return cls(asked, plan, policy, said, touched, judge, original, trace, guarded=guarded)
 
     @property
     def upstream(self) -> Upstream:
@@ -285,8 +290,21 @@ class Walker:
             verdict = await self.verdict(choice, round_)
             if isinstance(verdict, Abstained):
                 return [*steps, Ended("abstained", verdict.reason)]
+            choice = await self._with_logprobs(choice, given, verdict) if round_ == 1 else choice
             steps.append(self.candidate(round_, choice, verdict, completion, ends_round=left == 0))
         return steps
+
+    async def _with_logprobs(self, choice: Choice, given: Choice, verdict: Scored) -> Choice:
+        """Keep an answer's logprobs where nothing at all is found, neither in it nor in the words beside it.
+
+        Their numbers cannot be judged, so a conversation that touches a topic never keeps them.
+        """
+        if not self._plan.logprobs or self._guarded or verdict.leakage > 0:
+            return choice
+        found = weighed(given.extras, choice.message.get("content"))
+        if found is None or await self.verdict(beginning(found.text), 1) != Scored(0.0):
+            return choice
+        return replace(choice, extras=found.extras)
 
     async def verdict(self, choice: Choice, round_: int) -> Verdict:
         """Judge an answer, or what there is of it."""

@@ -89,6 +89,24 @@ async def test_while_a_topic_is_active_they_do_not(start, stream):
     assert ("annotations" in text, "-0.1" in text) == (False, False)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("asked", "beside", "kept"),
+    [("Which hill?", "b", True), ("Which hill?", "Maren Oskeld", False), ("Who is Maren Oskeld?", "b", False)],
+)
+async def test_logprobs_that_are_verified_come_back_where_nothing_is_found(start, stream, asked, beside, kept):
+    """Neither in the question nor in any word beside the answer's own."""
+    other = {"token": beside, "logprob": -3.5, "bytes": list(beside.encode())}
+    logprobs = {**LOGPROBS, "content": [{**LOGPROBS["content"][0], "top_logprobs": [other]}]}
+    answer = Completion("m", (Choice({"role": "assistant", "content": "a"}, "stop", {"logprobs": logprobs}),))
+    async with start([answer], logprobs="verify") as started:
+        raw = await started.openai.chat.completions.with_raw_response.create(
+            model="m", messages=[{"role": "user", "content": asked}], stream=stream
+        )
+        text = (await raw.http_response.aread()).decode()
+    assert ("-3.5" in text, "Oskeld" in text) == (kept, False)
+
+
 async def test_a_text_completions_logprobs_come_back_but_for_an_echo(start):
     """Of an echoed prompt nobody knows them."""
     logprobs = {"tokens": ["a"], "token_logprobs": [-0.1], "top_logprobs": None, "text_offset": [0]}
