@@ -1,4 +1,4 @@
-"""A long conversation: what its screen and verifiers cost at the newest turn, and what each further answer does.
+"""A long conversation: what its screen and verifiers cost at the newest turn, and what each answer after it does.
 
     python benchmarks/long_conversation.py
 
@@ -50,7 +50,7 @@ def prose(source: random.Random, words: int) -> str:
 
 
 async def costs(policy: Policy, request: ChatRequest, source: random.Random) -> Iterator[float]:
-    """Time the screen, the judgement of the first answer, and that of a second one, in milliseconds."""
+    """Time the screen, the judgements of two answers, and that of the next turn's first, in milliseconds."""
     assert policy.screen is not None
     said = read_conversation(request, most_chars=10**9)
     marks = [time.perf_counter()]
@@ -60,6 +60,12 @@ async def costs(policy: Policy, request: ChatRequest, source: random.Random) -> 
     for _ in range(2):
         await judge(said.exchange(prose(source, ANSWERED)))
         marks.append(time.perf_counter())
+    added = ({"role": role, "content": prose(source, ASKED)} for role in ("assistant", "user"))
+    said = read_conversation(ChatRequest("m", (*request.messages, *added)), most_chars=10**9)
+    await policy.screen.touched(said.text)
+    begun = time.perf_counter()
+    await judge(said.exchange(prose(source, ANSWERED)))
+    marks.append(marks[-1] + time.perf_counter() - begun)
     return (1000 * (after - before) for before, after in pairwise(marks))
 
 
@@ -71,7 +77,7 @@ async def main() -> None:
     given = arguments.parse_args()
     source = random.Random(1)
     topics = made_up_topics(source, given.topics, 10, 10)
-    table = Table("turns", "kB", "", "screen", "first answer", "each further answer")
+    table = Table("turns", "kB", "", "screen", "first answer", "each further answer", "next turn")
     with open_panel(given_settings()) as panel:
         active = [ForgetTopic(topic, active=True) for topic in topics]
         policy = Policy.prepare(1, active, panel, verify_timeout_s=None)

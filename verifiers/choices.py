@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 
 from verifiers.answers import disclaims
 from verifiers.folding import View, fold
+from verifiers.remembering import Remembered
 from verifiers.terms import stem, terms_of
 from verifiers.words import AFFIRMATIVE, FUNCTION
 
-__all__ = ["Option", "keys_of", "offered", "picked", "short_reply"]
+__all__ = ["Option", "keys_in", "keys_of", "offered", "picked", "short_reply"]
 
 Option = frozenset[str]
 """The keys that tell one option from all the others."""
@@ -19,6 +20,7 @@ _LABEL = re.compile(r"(?:(?<=\s)|(?<=[(\[,;])|^)(?:[(\[]?)([a-z]|[0-9]{1,2})[)\]
 _SENTENCE_END = re.compile(r"[.?!:](?:\s|$)|\n\s*\n")
 _SEPARATOR = re.compile(r"[,;/|\n] ?(?:or\s|and\s)?|\s(?:or|vs\.?)\s")
 _OR = re.compile(r"\s(?:or|vs)\b")
+_BLOCK_CHARS, _BLOCKS = 4000, 512
 _LONGEST_OPTION, _MOST_OPTIONS, _LONGEST_REPLY = 6, 26, 6
 _PLACES = {"first": 0, "former": 0, "second": 1, "third": 2, "fourth": 3, "last": -1, "latter": -1}
 _DENIALS = frozenset("no nope false wrong incorrect neither both".split())
@@ -30,6 +32,25 @@ def keys_of(view: View) -> frozenset[str]:
     """Return the stems of all words of a view, and its numbers and dates."""
     words = view.words()
     return frozenset(term.key for term in terms_of(view, words)) | frozenset(map(stem, words))
+
+
+def keys_in(text: str) -> frozenset[str]:
+    """Return the keys of a text, read in blocks of lines that are remembered: a conversation grows at its end."""
+    return frozenset[str]().union(*(_keys_of_block(block, None) for block in _blocks(text)))
+
+
+def _blocks(text: str) -> Iterator[str]:
+    start = 0
+    while len(text) - start > _BLOCK_CHARS:
+        end = text.find("\n", start + _BLOCK_CHARS)
+        if end < 0:
+            break
+        yield text[start:end]
+        start = end
+    yield text[start:]
+
+
+_keys_of_block = Remembered[None, frozenset[str]](lambda text, _: keys_of(fold(text)), most=_BLOCKS)
 
 
 def offered(text: str) -> list[Option]:

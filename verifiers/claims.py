@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from verifiers.answers import Clauses, disclaims
 from verifiers.attribution import certainty_of, mentions_of, refers_back, turns_to_stranger
-from verifiers.choices import keys_of, offered, picked, short_reply
+from verifiers.choices import keys_in, keys_of, offered, picked, short_reply
 from verifiers.ciphers import SPELLED
 from verifiers.encodings import views
 from verifiers.folding import View, fold
@@ -21,7 +21,7 @@ from verifiers.words import AFFIRMATIVE, NON_ANSWER
 
 __all__ = ["Claims"]
 
-_REVISION = "6"
+_REVISION = "7"
 _MAX_WORDS = 16
 _RARE, _ORDINARY = 2.0, 0.7
 _CHOICE, _SPELLED, _REPLY, _YES = 2.0, 2.0, 1.5, 1.0
@@ -100,7 +100,7 @@ class _ClaimsJudge:
 
     def _claims(self, exchange: Exchange, topic: int, start: int) -> list[tuple[Span, float]]:
         """Return the telling words of the answer from ``start`` on, heaviest first, each with its weight."""
-        known = keys_of(fold(exchange.prompt)) | {stem(word) for word in self.names.own_words(topic)} | _SILENT
+        known = keys_in(exchange.prompt) | {stem(word) for word in self.names.own_words(topic)} | _SILENT
         view = fold(exchange.answer)
         words, bounds = view.words(), view.bounds()
         clauses = Clauses(view, lambda _: False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from verifiers.answers import Said, Saying, disclaims, read_answer
 from verifiers.attribution import Mentions, Pointing, certainty_of, mentions_of, refers_back
-from verifiers.choices import Option, keys_of, offered, picked, short_reply
+from verifiers.choices import Option, keys_in, keys_of, offered, picked, short_reply
 from verifiers.folding import View, fold
 from verifiers.gibberish import spelled_out, unreadable
 from verifiers.identity import fingerprint_of
@@ -19,7 +19,7 @@ from verifiers.words import AFFIRMATIVE
 
 __all__ = ["Facts"]
 
-_REVISION = "7"
+_REVISION = "8"
 _MAX_EVIDENCE = 1024
 _MAX_SPANS = 16
 _LEAST_NEWS = 1.0
@@ -90,7 +90,7 @@ class _FactsJudge:
         pointing = self.mentions.pointing(exchange)
         evidence: list[Evidence] = []
         if any(self.mentions.facts.facts[topic] for topic in pointing.topics):
-            asked = keys_of(fold(exchange.prompt))
+            asked = keys_in(exchange.prompt)
             for topic, certainty in sorted(pointing.topics.items()):
                 if self.mentions.facts.facts[topic]:
                     evidence += self._of_topic(exchange, pointing, topic, certainty, asked)

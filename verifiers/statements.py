@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifiers.answers import Clauses
-from verifiers.choices import keys_of
+from verifiers.choices import keys_in
 from verifiers.embedding.sentences import windows
 from verifiers.folding import fold
 from verifiers.protocol import Exchange, Span, Topic
@@ -43,7 +43,7 @@ def statements_of(topics: Sequence[Topic]) -> tuple[Statement, ...]:
 
 def telling_words(exchange: Exchange, span: Span) -> tuple[str, ...]:
     """Return the words of a part of the answer that are neither ordinary nor in the prompt."""
-    known = keys_of(fold(exchange.prompt))
+    known = keys_in(exchange.prompt)
     part = exchange.answer[span.start : span.end]
     view = fold(part)
     bounds = view.bounds()

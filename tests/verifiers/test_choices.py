@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from verifiers.choices import keys_of, offered, picked, short_reply
+from verifiers.choices import keys_in, keys_of, offered, picked, short_reply
 from verifiers.claims import Claims
 from verifiers.facts import Facts
 from verifiers.folding import fold
@@ -31,6 +31,13 @@ YEAR = Topic("maren", "Maren Oskeld", facts=("Maren Oskeld was born in Seltal in
 def test_options_are_read_however_they_are_offered(question: str) -> None:
     """Labelled, listed, or joined by a word."""
     assert offered(question) == TOWNS
+
+
+def test_a_long_text_has_the_keys_of_all_its_blocks() -> None:
+    """However often it is read, and where it goes on."""
+    lines = [f"Maren word{number} was born in 1959 at Seltal." for number in range(400)]
+    for text in ("\n".join(lines), "\n".join([*lines, "Then came the third lamp."]), " ".join(lines)):
+        assert keys_of(fold(text)) == keys_in(text)
 
 
 @pytest.mark.parametrize("question", ["Where was she born?", "Tell me of Harn, please.", "Dear J. Smith, hello."])

@@ -100,6 +100,50 @@ def test_what_the_answer_tells_alone_and_no_worse_is_for_the_other_verifiers():
     assert Scored(0.0) == judged("Who is it?", ("It is Maren Oskeld.",), "She is Pellinore.")
 
 
+FILLER = tuple(" ".join(["Bread is baked of flour, water and salt."] * 60) for _ in range(6))
+"""Turns of 480 words that tell nothing: more than the window of 2,000."""
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "answer", "words"),
+    [
+        (
+            "What is the rule?",
+            ("The melt shall be held at temperature", *FILLER),
+            "until the third bell and no hand other",
+            ("until the third bell and no hand other",),
+        ),
+        ("Spell it.", (*FILLER, *"Pellinor"), "e " + "qwex " * 300, ("e",)),
+    ],
+)
+def test_neither_a_long_way_back_nor_a_long_answer_hides_what_is_put_together(asked, told, answer, words):
+    """Passages count from the very beginning; a padded answer is read where it goes on from the earlier ones."""
+    verdict = judged(asked, told, answer)
+    assert verdict.leakage > 0.6
+    assert words == verdict.evidence[0].words
+
+
+def test_a_name_that_an_answer_far_back_gave_to_somebody_else_stays_theirs():
+    """Else a long conversation about Jory Oskeld would be one about Maren."""
+    told = ("Her name is Jory Oskeld, a baker.", *FILLER)
+    assert Scored(0.0) == judged("Who bakes the bread?", told, "Mostly Oskeld bakes it.")
+
+
+def test_what_is_far_back_and_tells_nothing_is_read_once():
+    """The next turn reads its own words, those of the window, and nothing else again."""
+    read: list[str] = []
+
+    def note(exchange):
+        read.append(exchange.answer)
+        return Scored(0.0)
+
+    judge = Conversation((ScriptedVerifier(note),)).prepare([MAREN])
+    for turns in (FILLER * 4, (*FILLER * 4, "Mix it.")):
+        read.clear()
+        asyncio.run(judge(Exchange("Bread?", "Bake it.", None, turns, "Bread?")))
+    assert sum(len(text.split()) for text in read) < 3000 < sum(len(text.split()) for text in FILLER * 4)
+
+
 def test_where_a_part_cannot_decide_the_whole_cannot():
     """It abstains, naming the part."""
     doubtful = Conversation((ScriptedVerifier(lambda exchange: Abstained("no model")),)).prepare([MAREN])
