@@ -9,15 +9,19 @@ import torch
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from gateway.upstream.bans import Bans
+from gateway.upstream.weighing import TokenWeights
 
 __all__ = ["Decoder", "Row", "Sampling"]
+
+MOST_LOGPROBS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How one answer's tokens are chosen. Temperature 0 is greedy; ``logit_bias`` pairs a token id with a sum.
 
-    Raises ``ValueError`` for numbers outside their range.
+    ``logprobs`` is how many of the likeliest tokens are noted at each place; None notes nothing. Raises
+    ``ValueError`` for numbers outside their range.
     """
 
     max_tokens: int
@@ -27,6 +31,7 @@ class Sampling:
     stop: tuple[str, ...] = ()
     logit_bias: tuple[tuple[int, float], ...] = ()
     bans: Bans = field(default_factory=Bans)
+    logprobs: int | None = None
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
@@ -35,6 +40,8 @@ class Sampling:
             raise ValueError(f"temperature must lie in [0, 10], got {self.temperature}")
         if not 0.0 < self.top_p <= 1.0:
             raise ValueError(f"top_p must lie in (0, 1], got {self.top_p}")
+        if self.logprobs is not None and not 0 <= self.logprobs <= MOST_LOGPROBS:
+            raise ValueError(f"logprobs must lie in [0, {MOST_LOGPROBS}], got {self.logprobs}")
 
     @property
     def plain(self) -> bool:
@@ -52,6 +59,7 @@ class Row:
     prompt: tuple[int, ...]
     sampling: Sampling
     written: list[int] = field(default_factory=list)
+    weights: list[TokenWeights] = field(default_factory=list)
     text: str = ""
     finish_reason: str | None = None
     cancelled: bool = False
@@ -125,6 +133,8 @@ class Decoder:
         for row, scores, first in zip(rows, logits, likeliest, strict=True):
             token = first if row.sampling.plain else self._choose(row, scores.clone())
             row.written.append(token)
+            if row.sampling.logprobs is not None:
+                row.weights.append(_weights(scores, token, row.sampling.logprobs))
             self._finish(row, token)
             if row.heard is not None and not row.over:
                 row.heard(len(row.written))
@@ -173,6 +183,13 @@ def _left_padded(sequences: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torc
 
 _GREEDY_BELOW = 1e-4
 """Dividing by less overflows, and draws the likeliest token anyway."""
+
+
+def _weights(scores: torch.Tensor, token: int, most: int) -> TokenWeights:
+    logprobs = scores.log_softmax(-1)
+    best, ids = logprobs.topk(min(most, len(scores)))
+    likeliest = zip(ids.tolist(), best.tolist(), strict=True)
+    return TokenWeights(float(logprobs[token]), tuple(likeliest))
 
 
 def _drawn(scores: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> int:

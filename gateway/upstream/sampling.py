@@ -55,6 +55,7 @@ def row_samplings(
         "stop": _stops(given.get("stop")),
         "logit_bias": _biases(given.get("logit_bias"), vocabulary),
         "bans": Bans(request.banned_words),
+        "logprobs": _logprobs(request),
     }
     if request.n < 1:
         raise InvalidInput(f"n must be at least 1, got {request.n}.", param="n")
@@ -64,6 +65,17 @@ def row_samplings(
         raise InvalidInput(
             f"A sampling parameter is out of range: {error}.", param=str(error).split()[0]
         ) from error
+
+
+def _logprobs(request: ChatRequest) -> int | None:
+    """Say how many of the likeliest tokens to tell at each place; None where no logprobs are wanted."""
+    given = request.parameters
+    if request.raw:  # a text completion says it in one number
+        return None if given.get("logprobs") is None else int(_number(given, "logprobs", 0, int))
+    wanted = given.get("logprobs")
+    if not isinstance(wanted, bool | None):
+        raise InvalidInput("logprobs must be true or false.", param="logprobs")
+    return int(_number(given, "top_logprobs", 0, int)) if wanted else None
 
 
 def _number(given: Mapping[str, Any], name: str, default: Any, kind: type[int] | type[float]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,9 +20,11 @@ from transformers.utils.logging import disable_progress_bar
 from gateway.errors import InvalidInput, UnknownModel, UpstreamError
 from gateway.upstream.checkpoint_files import checkpoint_fingerprint
 from gateway.upstream.decoding import Decoder, Row
+from gateway.upstream.logprobs import written_logprobs
 from gateway.upstream.pieces import News, Pieces
 from gateway.upstream.protocol import Capabilities, ChatRequest, Choice, Completion, Send, Usage
 from gateway.upstream.sampling import Defaults, row_samplings
+from gateway.upstream.weighing import weighed_places
 
 __all__ = ["Batching", "TransformersUpstream"]
 
@@ -108,7 +110,7 @@ class TransformersUpstream:
         job = self._job(request)
         with self._writing(job) as done:
             await done
-        return self._completion(job.rows)
+        return self._completion(request, job.rows)
 
     async def stream(self, request: ChatRequest, send: Send) -> Completion:
         """Generate the first choice likewise, which goes on while ``send`` is busy, and ends when it raises."""
@@ -123,7 +125,7 @@ class TransformersUpstream:
             await done
             if text := pieces.rest(row.text):
                 await send(text)
-        return self._completion(job.rows)
+        return self._completion(request, job.rows)
 
     async def aclose(self) -> None:
         """Fail what waits, end the thread."""
@@ -175,12 +177,23 @@ class TransformersUpstream:
             raise InvalidInput(message, param="messages") from error
         return tuple(self._tokenizer.encode(str(text), add_special_tokens=False))
 
-    def _completion(self, rows: Sequence[Row]) -> Completion:
+    def _completion(self, request: ChatRequest, rows: Sequence[Row]) -> Completion:
         choices = tuple(
-            Choice({"role": "assistant", "content": row.text}, row.finish_reason or "stop") for row in rows
+            Choice(
+                {"role": "assistant", "content": row.text},
+                row.finish_reason or "stop",
+                self._logprobs(row, raw=request.raw),
+            )
+            for row in rows
         )
         written = sum(len(row.written) for row in rows)
         return Completion(self._name, choices, Usage(len(rows[0].prompt), written))
+
+    def _logprobs(self, row: Row, *, raw: bool) -> Mapping[str, Any]:
+        if row.sampling.logprobs is None:
+            return {}
+        places = weighed_places(row.written, row.weights, self._decoder.decode, row.text)
+        return {"logprobs": written_logprobs(places, completion=raw)}
 
     def _work(self) -> None:
         while (batch := self._next_batch()) is not None:
