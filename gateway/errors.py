@@ -10,8 +10,9 @@
     ├── Forbidden                403
     ├── NotFound                 404
     ├── Conflict                 409
-    ├── TooSlow                  408  the client stopped sending its body
+    ├── TooSlow                  408  the client stalled in the middle of its request
     ├── TooLarge                 413
+    │   └── HeadTooLarge         431
     ├── WrongContentType         415
     ├── RateLimited              429  the key's own limit; Retry-After says when to come back
     ├── StoreError               503  the database cannot be read or written
@@ -32,6 +33,7 @@ from typing import ClassVar, Literal, TypeAlias
 __all__ = [
     "Conflict",
     "Forbidden",
+    "HeadTooLarge",
     "IdentitiesUnavailable",
     "Inapplicable",
     "InvalidInput",
@@ -128,8 +130,14 @@ class TooLarge(LetheError):
     code = "request_too_large"
 
 
+class HeadTooLarge(TooLarge):
+    """The head of a request does not end."""
+
+    status = 431
+
+
 class TooSlow(LetheError):
-    """The client began a body and sent no more of it."""
+    """The client began a request and stalled."""
 
     status = 408
     kind = "invalid_request_error"

@@ -13,12 +13,14 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import InvalidInput
+from gateway.http.connections import patient
 
 __all__ = ["listening_socket", "run_fast", "serve_until_signalled", "serving"]
 
 _GRACE_S = 10
 _COLLECT_AFTER = 10_000
 """Objects that may be new before Python looks which of them are in cycles; 700 is its own default."""
+_CLIENT_TIMEOUT_S = 30.0
 _KEEP_ALIVE_S = 75
 """Longer than clients keep an idle connection, so that none is closed under a request just being sent."""
 
@@ -29,22 +31,27 @@ def run_fast(work: Coroutine[Any, Any, None]) -> None:
         runner.run(work)
 
 
-async def serve_until_signalled(app: ASGIApp, host: str, port: int, listening: Callable[[str], None]) -> None:
+async def serve_until_signalled(
+    app: ASGIApp, host: str, port: int, listening: Callable[[str], None], *, client_timeout_s: float
+) -> None:
     """Serve until SIGINT or SIGTERM; running requests get some seconds to finish.
 
-    ``listening`` is told the base URL once the port is taken. Raises ``InvalidInput`` if it cannot be.
+    ``listening`` is told the base URL once the port is taken. ``client_timeout_s`` is how long a client may stall:
+    see ``PatientConnection``. Raises ``InvalidInput`` if the port cannot be taken.
     """
     with listening_socket(host, port) as bound:
         listening(_url(host, bound))
         _spare_the_collector()
-        await uvicorn.Server(_config(app)).serve(sockets=[bound])
+        await uvicorn.Server(_config(app, client_timeout_s)).serve(sockets=[bound])
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+async def serving(
+    app: ASGIApp, host: str = "127.0.0.1", port: int = 0, *, client_timeout_s: float = _CLIENT_TIMEOUT_S
+) -> AsyncIterator[str]:
     """Serve inside the block, which gets the base URL. Port 0 takes a free one. Raises ``InvalidInput``."""
     with listening_socket(host, port) as bound:
-        server = _Embedded(_config(app))
+        server = _Embedded(_config(app, client_timeout_s))
         running = asyncio.create_task(server.serve(sockets=[bound]))
         try:
             while not server.started and not running.done():  # noqa: ASYNC110 - uvicorn has no event for it
@@ -124,9 +131,10 @@ async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve nobody."""
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def _config(app: ASGIApp, client_timeout_s: float = _CLIENT_TIMEOUT_S) -> uvicorn.Config:
     return uvicorn.Config(
         _Contained(app),
+        http=patient(client_timeout_s),
         log_level="warning",
         access_log=False,
         server_header=False,

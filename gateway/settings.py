@@ -280,7 +280,14 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(10_000_000, ge=1_000, description="Largest request body accepted, bytes.")
     body_timeout_s: Seconds = Field(
-        30.0, description="Longest wait for the next part of a request's body, seconds; then 408."
+        30.0,
+        description="Longest wait for the next part of a request's body, and how far all of it may fall behind "
+        "500 bytes a second, seconds; then 408.",
+    )
+    client_timeout_s: Seconds = Field(
+        30.0,
+        description="Longest that a client may need for the head of a request, or take nothing of what it is "
+        "sent, seconds; then its connection is closed.",
     )
     keep_alive_s: Seconds = Field(
         5.0, description="A stream that waits for the loop carries a comment this often, seconds."

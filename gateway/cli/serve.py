@@ -97,4 +97,6 @@ async def _serve(read: Callable[[], Settings], file: Path | None, certificate: P
         said = saying_so(gateway.store, follow, name=own_name(), version=lethe.__version__)
         calibrating = taking_jobs(lambda: app.parts, name=own_name())
         async with reloading_on_change(app, file), said, calibrating:
-            await serve_until_signalled(app, settings.host, settings.port, listening)
+            await serve_until_signalled(
+                app, settings.host, settings.port, listening, client_timeout_s=settings.client_timeout_s
+            )

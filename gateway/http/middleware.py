@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import TooLarge, TooSlow
 
-__all__ = ["BodyLimit", "RequestId"]
+__all__ = ["SLOWEST_BYTES_PER_S", "BodyLimit", "RequestId"]
+
+SLOWEST_BYTES_PER_S: Final = 500
+"""A modem of 1990 is four times as fast. Slower than this nobody sends a body but to hold a place."""
 
 
 class RequestId:
@@ -38,8 +42,8 @@ class RequestId:
 class BodyLimit:
     """Raises ``TooLarge`` into whoever reads a body beyond ``limit_bytes``, announced or not.
 
-    And ``TooSlow`` where the next part of one does not come within ``timeout_s``: a client that stalls must not
-    keep its place.
+    And ``TooSlow`` where the next part of one does not come within ``timeout_s``, or all of it comes so slowly
+    that it falls that far behind ``SLOWEST_BYTES_PER_S``: a client that stalls must not keep its place.
     """
 
     def __init__(self, app: ASGIApp, limit_bytes: int, timeout_s: float) -> None:
@@ -53,13 +57,15 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "")
-        seen, more = 0, True
+        now = asyncio.get_running_loop().time
+        seen, more, began = 0, True, now()
 
         async def limited() -> Message:
             nonlocal seen, more
             if announced.isdigit() and int(announced) > self._limit_bytes:
                 raise self._too_large()
-            message = await self._next(receive) if more else await receive()
+            ahead_s = began + seen / SLOWEST_BYTES_PER_S - now()
+            message = await self._next(receive, min(ahead_s, 0.0)) if more else await receive()
             more = message.get("more_body", False)
             seen += len(message.get("body", b""))
             if seen > self._limit_bytes:
@@ -68,9 +74,9 @@ class BodyLimit:
 
         await self._app(scope, limited, send)
 
-    async def _next(self, receive: Receive) -> Message:
+    async def _next(self, receive: Receive, ahead_s: float) -> Message:
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s + ahead_s):
                 return await receive()
         except TimeoutError:
             raise TooSlow("the rest of the body did not come in time") from None

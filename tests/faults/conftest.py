@@ -90,7 +90,8 @@ def face(tmp_path: Path) -> Face:
             async with open_gateway(given_settings(**given), report=report) as gateway:
                 if topics:
                     await gateway.store.add(*topics)
-                async with serving(create_app(gateway, None)) as url:
+                patience_s = gateway.settings.client_timeout_s
+                async with serving(create_app(gateway, None), client_timeout_s=patience_s) as url:
                     found = Faced(gateway, model, url, reported)
                     yield found
         assert [] == [answer for answer in found.answers if SECRET.encode() in answer.received]

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from gateway.errors import (
     Conflict,
     Forbidden,
+    HeadTooLarge,
     InvalidInput,
     LetheError,
     NotFound,
@@ -49,6 +50,7 @@ async def answer_to(error: Exception, *, request_id: str | None = None) -> httpx
         (Forbidden("x"), 403, "permission_error", "forbidden"),
         (NotFound("x"), 404, "invalid_request_error", "not_found"),
         (Conflict("x"), 409, "invalid_request_error", "conflict"),
+        (HeadTooLarge("x"), 431, "invalid_request_error", "request_too_large"),
         (TooLarge("x"), 413, "invalid_request_error", "request_too_large"),
         (UpstreamUnreachable("x"), 502, "api_error", "upstream_unreachable"),
         (UpstreamTimeout("x", phase="read"), 504, "api_error", "upstream_timeout"),
