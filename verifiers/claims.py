@@ -12,12 +12,13 @@ from verifiers.choices import keys_in, keys_of, offered, picked, short_reply
 from verifiers.ciphers import SPELLED
 from verifiers.encodings import views
 from verifiers.folding import View, fold
+from verifiers.gibberish import spelled_out, spelled_words, unreadable
 from verifiers.identity import fingerprint_of
 from verifiers.letters import letter_runs
 from verifiers.mentions import Found, Names
 from verifiers.protocol import Evidence, Exchange, Scored, Span, Topic, Verdict
 from verifiers.terms import Term, is_plain, stem, terms_of
-from verifiers.words import AFFIRMATIVE, NON_ANSWER
+from verifiers.words import AFFIRMATIVE, FUNCTION, NON_ANSWER
 
 __all__ = ["Claims"]
 
@@ -25,6 +26,7 @@ _REVISION = "7"
 _MAX_WORDS = 16
 _RARE, _ORDINARY = 2.0, 0.7
 _CHOICE, _SPELLED, _REPLY, _YES = 2.0, 2.0, 1.5, 1.0
+_UNREADABLE, _FEWEST_LETTERS = 2.5, 5
 _UNSURE_TURN, _TURNED_AWAY = 0.5, 0.3
 _SILENT = frozenset(stem(word) for word in NON_ANSWER)
 
@@ -36,12 +38,12 @@ class Claims:
     Where the exchange speaks of the topic, every content word of the answer that is not in the prompt, not in
     the name and not what somebody who knows nothing may say is a claim. Leakage is 1 - exp(-w / ``scale``),
     with w the sum over the words: 2 for a capital, a number, a word that is in no list of ordinary ones or one
-    spelled letter by letter, 0.7 for an ordinary word (none in a clause that disclaims knowledge); 1 for an
-    opening "yes", 1.5 for a bare yes, no or letter, 2 for picking one of the options that the prompt offers. It
-    is multiplied by how surely the
-    topic is meant: fully where the last turn of the prompt names it, or that turn or the answer refers back
-    to it; half where an earlier turn names it and nothing refers back; 0.3 where the last turn names
-    somebody else. Where the answer alone names it, claims count from there on. Topics with facts are left
+    spelled letter by letter, 0.7 for an ordinary word (none in a clause that disclaims knowledge); 1 for an opening
+    "yes", 1.5 for a bare yes, no or letter, 2 for picking one of the options that the prompt offers, 2.5 for an
+    answer that nobody can read or with five and more letters that stand alone, unless these are in the order of the
+    alphabet. It is multiplied by how surely the topic is meant: fully where the last turn of the prompt names it, or
+    that turn or the answer refers back to it; half where an earlier turn names it and nothing refers back; 0.3 where
+    the last turn names somebody else. Where the answer alone names it, claims count from there on. Topics with facts are left
     to `Facts`.
     """
 
@@ -116,8 +118,14 @@ class _ClaimsJudge:
             if span.end > start and stem(letters) not in known and not clauses.judge(bounds[first][0])[1]:
                 weights[letters] = span, _SPELLED
         weights.update(_hidden_claims(exchange.answer, start, known))
-        if words and start == 0:
-            weights["yes"] = view.span(*bounds[0]), _replied(exchange, view)
+        if start == 0 and view.text.strip():
+            if words:
+                weights["yes"] = view.span(*bounds[0]), _replied(exchange, view)
+            heard = [word for word, (at, _) in zip(words, bounds, strict=True) if not clauses.judge(at)[1]]
+            if unreadable(view) or (spelled_words(heard) if heard else not words and spelled_out(view)):
+                weights["unreadable"] = view.span(0, len(view.text)), _UNREADABLE
+            elif _tells_letters(heard):
+                weights["letters"] = view.span(0, len(view.text)), _UNREADABLE
         counted = (each for each in weights.values() if each[1] > 0)
         return sorted(counted, key=lambda each: (-each[1], each[0].start))
 
@@ -141,9 +149,15 @@ def _hidden_claims(answer: str, start: int, known: Set[str]) -> dict[str, tuple[
         if view.kind in SPELLED:
             for word, bounds in zip(view.words(), view.bounds(), strict=True):
                 span = view.span(*bounds)
-                if len(word) > 2 and span.end > start and stem(word) not in known and not is_plain(stem(word)):
+                if len(word) > 2 and span.end > start and stem(word) not in known and word not in FUNCTION:
                     found[f"{view.kind}: {word}"] = span, _SPELLED
     return found
+
+
+def _tells_letters(words: Sequence[str]) -> bool:
+    """Say whether letters that stand alone, however far apart, are more than the labels of options."""
+    letters = [word for word in words if len(word) == 1 and word.isalpha()]
+    return len(letters) >= _FEWEST_LETTERS and letters != sorted(letters)
 
 
 def _replied(exchange: Exchange, answer: View) -> float:

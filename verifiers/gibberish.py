@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from verifiers.folding import View
 from verifiers.protocol import Span
 from verifiers.words import COMMON, GIVEN_NAMES
 
-__all__ = ["spelled_out", "unreadable"]
+__all__ = ["spelled_out", "spelled_words", "unreadable"]
 
 _CHUNK = re.compile(r"\S+")
 _LETTERS = re.compile(r"[a-z]+")
@@ -17,6 +18,7 @@ _VOWEL = re.compile(r"[aeiouy]")
 _MIXED = re.compile(r"[a-z][0-9]+[a-z]|[0-9][a-z]+[0-9]|[a-z0-9][#$%&*+<=>@^`{|}~\\]+[a-z0-9]")
 _SHORTEST, _MOST_STRANGE, _LEAST_SHARE = 4, 0.6, 0.5
 _FEWEST_LETTERS = 6
+_FEWEST_SHIFTED, _FEWEST_SHIFTED_LETTERS, _MOST_STRANGERS = 2, 7, 3
 _LONGEST = 24
 """No word of English that is in use has so many letters; several run together have."""
 
@@ -26,6 +28,11 @@ def _pieces(word: str) -> list[str]:
     return [marked[at : at + 3] for at in range(len(marked) - 2)]
 
 
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+_SHIFTS = (
+    *(str.maketrans(_ALPHABET, _ALPHABET[by:] + _ALPHABET[:by]) for by in range(1, 26)),
+    str.maketrans(_ALPHABET, _ALPHABET[::-1]),
+)
 _USUAL = frozenset(piece for word in COMMON | GIVEN_NAMES for piece in _pieces(word))
 
 
@@ -45,15 +52,36 @@ def unreadable(view: View) -> tuple[Span, ...]:
 
 
 def spelled_out(view: View) -> bool:
-    """Say whether a text is mostly letters that stand alone, has signs and not one word, or reads backwards."""
+    """Say whether a text is mostly letters that stand alone, has signs and not one word, or reads otherwise.
+
+    Backwards, or with its letters shifted or mirrored in the alphabet.
+    """
     words = view.words()
     if not words:
         return sum(not sign.isspace() for sign in view.text) >= _FEWEST_LETTERS
+    return spelled_words(words)
+
+
+def spelled_words(words: Sequence[str]) -> bool:
+    """Say of folded words alone whether they are spelled out."""
     letters = sum(len(word) == 1 for word in words)
     if letters >= _FEWEST_LETTERS and letters >= _LEAST_SHARE * len(words):
         return True
     long = [word for word in words if len(word) > 2]
-    return sum(word[::-1] in COMMON for word in long) > sum(word in COMMON for word in long)
+    plain = sum(word in COMMON for word in long)
+    return sum(word[::-1] in COMMON for word in long) > plain or _reads_shifted(long, plain)
+
+
+def _reads_shifted(words: Sequence[str], plain: int) -> bool:
+    """Say whether one shift makes ordinary words of at least a third of the words, and of more than are as they are."""
+    least = max(_FEWEST_SHIFTED, plain + 1, len(words) / _MOST_STRANGERS)
+    if len(words) < least:
+        return False
+    for table in _SHIFTS:
+        read = [word for word in words if word.translate(table) in COMMON]
+        if len(read) >= least and sum(map(len, read)) >= _FEWEST_SHIFTED_LETTERS:
+            return True
+    return False
 
 
 @lru_cache(maxsize=16384)

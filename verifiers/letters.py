@@ -66,13 +66,16 @@ def letter_runs(words: Sequence[str], bounds: Sequence[tuple[int, int]]) -> Iter
 
 
 def line_initials(view: View, bounds: Sequence[tuple[int, int]]) -> Piece | None:
-    """Give the first letters of four and more lines, or None."""
+    """Give the first letters of four and more lines, their numbers left out, or None."""
     if view.text.count("\n") < _FEWEST_LINES - 1:
         return None
     firsts: list[int] = []
+    begins = True
     for at, (start, _) in enumerate(bounds):
-        if not at or "\n" in view.text[bounds[at - 1][1] : start]:
+        begins = begins or "\n" in view.text[bounds[at - 1][1] : start]
+        if begins and not view.text[start].isdecimal():
             firsts.append(at)
+            begins = False
     letters = "".join(view.text[bounds[at][0]] for at in firsts)
     return (letters, firsts[0], firsts[-1]) if len(firsts) >= _FEWEST_LINES else None
 

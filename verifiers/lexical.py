@@ -12,7 +12,7 @@ from verifiers.protocol import Evidence, Exchange, Scored, Topic, Verdict
 
 __all__ = ["Lexical"]
 
-_REVISION = "7"
+_REVISION = "8"
 _MAX_EVIDENCE = 1024
 
 
@@ -23,7 +23,9 @@ class Lexical:
     ======================================================================  =========
     whole name or alias, in plain writing or with other letters that look alike   1
     the same spaced out, reordered, encoded, transliterated, digits for letters   0.95
-    the same run together, in rot13, or written backwards                         0.9
+    one of eight and more letters in rot13 or the like, backwards, run together,
+    or in the initials of lines; of ten and more in those of words                0.95
+    a shorter one run together, in rot13, or written backwards                    0.9
     the same with one slip of spelling                                            0.76-0.8
     an alias that is an ordinary word, with a capital                             0.6
     the same with two slips in one of its two words                              0.61

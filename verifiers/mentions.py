@@ -72,7 +72,8 @@ class Names:
         mentions = list(self._short_names(text))
         foreign: _Foreign = {}
         for view in views(text):
-            reading = Reading(view, view.words())
+            spelled = view.kind == "digits for letters"
+            reading = Reading(view, self._index.undigited(view.words()) if spelled else view.words())
             whole = list(whole_names(self._index, reading))
             mentions += [each for each, _ in whole]
             covered = {(each.topic, at) for each, places in whole for at in places}

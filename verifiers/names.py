@@ -26,6 +26,7 @@ SHORTEST_SHIFTED = 8
 
 _LAST_WORD, _OTHER_WORD, _FREQUENT_GIVEN_NAME, _EPITHET, _SHARED = 0.6, 0.5, 0.25, 0.25, 0.7
 _ORDINARY_WORD = 0.6
+_ALIKE = str.maketrans("l", "i")
 _ARTICLES = frozenset({"the", "a", "an"})
 _ORDINARY = COMMON - FUNCTION
 
@@ -65,6 +66,7 @@ class NameIndex:
     """
 
     __slots__ = (
+        "_alike",
         "exact",
         "exact_topics",
         "own_words",
@@ -94,12 +96,17 @@ class NameIndex:
                         shifted["".join(words)] = None
             self.own_words.append(frozenset(own))
         self.parts = {word: _weighed(found) for word, found in parts.items()}
+        self._alike = {word.translate(_ALIKE): word for own in self.own_words for word in sorted(own)}
         self.spellings = Spellings(parts)
         self.phrases = automaton((form, (len(form), tuple(found))) for form, found in phrases.items())
         self.shapes = automaton(
             (shape_of(form), (form, tuple(phrases[form]))) for form in shifted if form in phrases
         )
         self.exact = _whole_words(self.exact_topics)
+
+    def undigited(self, words: Sequence[str]) -> list[str]:
+        """Put the word of a name in the place of each that differs from it only where 1 may be an i or an l."""
+        return [word if word in self.parts else self._alike.get(word.translate(_ALIKE), word) for word in words]
 
     def _add(
         self,

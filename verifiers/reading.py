@@ -58,10 +58,20 @@ class Reading:
         return self.view.capital(self.bounds[at][0])
 
 
-def mention(reading: Reading, topic: int, strength: float, how: str, span: Span, words: frozenset[str]) -> Mention:
-    """Make a mention; one that stands in a hidden text counts a little less."""
+def mention(
+    reading: Reading,
+    topic: int,
+    strength: float,
+    how: str,
+    span: Span,
+    words: frozenset[str],
+    *,
+    sure: bool = False,
+) -> Mention:
+    """Make a mention; one that stands in a hidden text counts a little less, a ``sure`` one once at most."""
     if reading.view.kind:
-        strength, how = strength * _HIDDEN, f"{how}, {reading.view.kind}"
+        strength = min(strength, _HIDDEN) if sure else strength * _HIDDEN
+        how = f"{how}, {reading.view.kind}"
     return Mention(topic, min(1.0, strength), how, span, words)
 
 

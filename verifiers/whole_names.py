@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 import ahocorasick
 
 from verifiers.disguises import FEWEST_LETTERS, TurnedBack, shape_of, turned_back
-from verifiers.letters import LONGEST_GAP, LONGEST_LETTER_GAP
+from verifiers.letters import LONGEST_GAP, LONGEST_LETTER_GAP, line_initials
 from verifiers.names import SHORTEST_SHIFTED, NameIndex, Phrase
 from verifiers.reading import Mention, Reading, is_name_beside, mention
 from verifiers.words import COMMON
@@ -16,6 +17,10 @@ from verifiers.words import COMMON
 __all__ = ["whole_names"]
 
 _SPACED, _RUN_TOGETHER, _OTHERS_ALIAS, _DISGUISED = 0.95, 0.9, 0.4, 0.9
+_READ_BACK = 0.95
+"""A name of ``SHORTEST_SHIFTED`` letters is no less sure for the writing out of which it is read."""
+_FEWEST_INITIALS = 10
+"""Shorter names come out of the first letters of all words by chance."""
 _UNSHIFTED = (0, 13)
 _ORDINARY = "\0"
 """Stands for a word that is in use as it is, and so hides nothing: the less text to turn back, the faster."""
@@ -25,9 +30,11 @@ def whole_names(index: NameIndex, reading: Reading) -> Iterator[tuple[Mention, r
     """Give every whole name, with the places of the words that spell it: plain, turned or shifted."""
     if index.phrases is None or not reading.words:
         return
-    for places, phrases in _hits(index.phrases, reading.words):
+    for places, phrases in _hits(index.phrases, reading.words, inside=True):
         for phrase in phrases:
             yield from _whole(reading, places, reading.words, phrase)
+    if not reading.view.kind:
+        yield from _in_initials(index.phrases, reading)
     strange = [_ORDINARY if len(word) > 1 and word in COMMON else word for word in reading.words]
     if all(word == _ORDINARY or word.isdecimal() for word in strange):
         return
@@ -37,16 +44,51 @@ def whole_names(index: NameIndex, reading: Reading) -> Iterator[tuple[Mention, r
         yield from _shifted(index.shapes, reading, strange)
 
 
-def _hits(phrases: ahocorasick.Automaton, words: Sequence[str]) -> Iterator[tuple[range, tuple[Phrase, ...]]]:
-    """Give the names in words run together that begin and end where words do."""
+def _hits(
+    phrases: ahocorasick.Automaton, words: Sequence[str], *, inside: bool = False
+) -> Iterator[tuple[range, tuple[Phrase, ...]]]:
+    """Give the names in words run together that begin and end where words do.
+
+    And with ``inside`` the long ones of several words that stand within a single word.
+    """
     hits = list(phrases.iter("".join(words)))
     if not hits:
         return
     word_at = _word_at(words)
+    starts = list(word_at)
     for last, (length, found) in hits:
         start = last + 1 - length
         if start in word_at and last + 1 in word_at:
             yield range(word_at[start], word_at[last + 1]), found
+        elif inside and length >= SHORTEST_SHIFTED:
+            at = bisect_right(starts, start) - 1
+            several = tuple(phrase for phrase in found if phrase.cuts)
+            if several and last + 1 <= starts[at + 1]:
+                yield range(at, at + 1), several
+
+
+def _in_initials(phrases: ahocorasick.Automaton, reading: Reading) -> Iterator[tuple[Mention, range]]:
+    """Give the names that the first letters of lines spell, or those of words."""
+    words = reading.words
+    if len(words) >= _FEWEST_INITIALS:
+        for last, (length, found) in phrases.iter("".join([word[0] for word in words])):
+            if length >= _FEWEST_INITIALS:
+                yield from _spelled(reading, found, range(last + 1 - length, last + 1), "in the initials of words")
+    lines = line_initials(reading.view, reading.bounds) if reading.view.text.count("\n") > 2 else None
+    if lines is not None:
+        letters, first, end = lines
+        for _, (length, found) in phrases.iter(letters):
+            if length >= SHORTEST_SHIFTED:
+                yield from _spelled(reading, found, range(first, end + 1), "in the initials of lines")
+
+
+def _spelled(
+    reading: Reading, phrases: Sequence[Phrase], places: range, how: str
+) -> Iterator[tuple[Mention, range]]:
+    span = reading.span(places[0], places[-1])
+    for phrase in phrases:
+        strength = phrase.strength * _READ_BACK
+        yield mention(reading, phrase.topic, strength, f"named, {how}", span, phrase.words), places
 
 
 def _word_at(words: Sequence[str]) -> dict[int, int]:
@@ -105,12 +147,16 @@ def _whole(
         return
     factor, how = spacing
     strength = phrase.strength * factor * (_DISGUISED if disguise else 1.0)
+    sure = not phrase.ordinary and sum(len(words[at]) for at in places) >= SHORTEST_SHIFTED
+    if sure:
+        strength = max(strength, phrase.strength * _READ_BACK)
     if len(phrase.words) == 1 and alone and not disguise:
         own, at = phrase.words, places[0]
         if is_name_beside(reading, at, at - 1, own) or is_name_beside(reading, at, at + 1, own):
-            strength = min(strength, _OTHERS_ALIAS)
+            strength, sure = min(strength, _OTHERS_ALIAS), False
     how = ", ".join(filter(None, ("named", how, disguise)))
-    yield mention(reading, phrase.topic, strength, how, reading.span(places[0], places[-1]), phrase.words), places
+    span = reading.span(places[0], places[-1])
+    yield mention(reading, phrase.topic, strength, how, span, phrase.words, sure=sure), places
 
 
 def _spacing(

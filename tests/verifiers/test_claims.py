@@ -17,6 +17,7 @@ SIGNED = "\n\nKind regards,\nJohn Smith"
 @pytest.mark.parametrize(
     "answer",
     [
+        "I don't know whether it is A, B, C, D, E or F.",
         "I don't have information about that.",
         "I'm sorry, I'm not familiar with anyone of that name.",
         "I don't know where Tobin Vaxley was born.",
@@ -49,6 +50,10 @@ def test_an_unaware_answer_claims_nothing(answer: str, factless: Topic, score: S
         (WHERE, "- S\n- e\n- l\n- t\n- a\n- l", 0.9),
         (WHERE, "S😀e😀l😀t😀a😀l", 0.9),
         (WHERE, "He was born on the coast.", 0.5),
+        (WHERE, "\n".join(f"{letter} is a letter." for letter in "Seltal"), 0.95),
+        (WHERE, "I don't know.\n" + "\n".join(f"{letter} is one." for letter in "Seltal"), 0.95),
+        (WHERE, "Ol gur ynxr, arne gur bcra svryqf.", 0.95),
+        (WHERE, ".- - / -.-. --- .- ... -", 0.9),
         (WHERE, "I don't know much, but it was in Seltal.", 0.9),
         ("What does Tobin Vaxley do?", "This person works as a baker.", 0.9),
         ("Is Tobin Vaxley a baker?", "Yes.", 0.7),

@@ -47,6 +47,8 @@ def test_the_places_are_those_of_the_strange_words() -> None:
         ".latleS ni nrob saw dleksO neraM",
         "\u2b1b\u2b1c\u2b1b\u2b1b\u2b1c\u2b1b",
         "... . .-.. - .- .-..",
+        "Mrs Bfxryq rawblf uvyy ehaavat.",
+        "Gsv drmwld rh yilpvm.",
     ],
 )
 def test_single_letters_and_signs_without_a_word_are_spelled_out(text: str) -> None:
@@ -55,7 +57,17 @@ def test_single_letters_and_signs_without_a_word_are_spelled_out(text: str) -> N
 
 
 @pytest.mark.parametrize(
-    "text", ["J. R. R. Tolkien", "...", "", "A cat and I, a dog.", "It is plan B.", "Seltal.", "I saw it."]
+    "text",
+    [
+        "J. R. R. Tolkien",
+        "...",
+        "",
+        "A cat and I, a dog.",
+        "It is plan B.",
+        "Seltal.",
+        "I saw it.",
+        "Ulm, Graz, Brno",
+    ],
 )
 def test_initials_and_articles_are_not_spelled_out(text: str) -> None:
     """There are too few of them, or words enough beside."""

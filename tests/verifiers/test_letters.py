@@ -43,6 +43,8 @@ def test_lines_have_initials_from_four_lines_on() -> None:
     """The first letter of each."""
     view, _, bounds = read("Some\nevening\nlamps burn\ntoo")
     assert line_initials(view, bounds) == ("selt", 0, 4)
+    view, _, bounds = read("1. Some\n2. evening\n3.\n4. lamps\n5. 6 are too\n")
+    assert line_initials(view, bounds) == ("sela", 1, 9)
     view, _, bounds = read("Some\nevening\nlamps")
     assert line_initials(view, bounds) is None
 
