@@ -38,13 +38,13 @@ class Claims:
     Where the exchange speaks of the topic, every content word of the answer that is not in the prompt, not in
     the name and not what somebody who knows nothing may say is a claim. Leakage is 1 - exp(-w / ``scale``),
     with w the sum over the words: 2 for a capital, a number, a word that is in no list of ordinary ones or one
-    spelled letter by letter, 0.7 for an ordinary word (none in a clause that disclaims knowledge); 1 for an opening
-    "yes", 1.5 for a bare yes, no or letter, 2 for picking one of the options that the prompt offers, 2.5 for an
-    answer that nobody can read or with five and more letters that stand alone, unless these are in the order of the
-    alphabet. It is multiplied by how surely the topic is meant: fully where the last turn of the prompt names it, or
-    that turn or the answer refers back to it; half where an earlier turn names it and nothing refers back; 0.3 where
-    the last turn names somebody else. Where the answer alone names it, claims count from there on. Topics with facts are left
-    to `Facts`.
+    spelled letter by letter, 0.7 for an ordinary word (none in a clause that disclaims knowledge); 1 for an
+    opening "yes", 1.5 for a bare yes, no or letter, 2 for picking one of the options that the prompt offers,
+    2.5 for an answer that nobody can read or with five and more letters that stand alone, unless these are in
+    the order of the alphabet. It is multiplied by how surely the topic is meant: fully where the last turn of
+    the prompt names it, or that turn or the answer refers back to it; half where an earlier turn names it and
+    nothing refers back; 0.3 where the last turn names somebody else. Where the answer alone names it, claims
+    count from there on. Topics with facts are left to `Facts`.
     """
 
     scale: float = 0.8

@@ -73,7 +73,7 @@ def spelled_words(words: Sequence[str]) -> bool:
 
 
 def _reads_shifted(words: Sequence[str], plain: int) -> bool:
-    """Say whether one shift makes ordinary words of at least a third of the words, and of more than are as they are."""
+    """Say whether one shift makes ordinary words of a third of them and more, and of more than are as they are."""
     least = max(_FEWEST_SHIFTED, plain + 1, len(words) / _MOST_STRANGERS)
     if len(words) < least:
         return False
