@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
+from verifiers.dismissing import Dismissing
 from verifiers.folding import View, fold
 from verifiers.mentions import Found, Names
+from verifiers.numerals import numerals
 from verifiers.protocol import Exchange, Topic
 from verifiers.remembering import Remembered
 from verifiers.terms import stem, terms_of
@@ -50,7 +52,7 @@ class Mentions:
     Built once for a set of topics; safe to share between threads, since it never changes.
     """
 
-    __slots__ = ("_known", "_remembered", "_titles", "facts", "names", "topics")
+    __slots__ = ("_known", "_remembered", "_telling", "_titles", "_touching", "facts", "names", "topics")
 
     def __init__(self, topics: Sequence[Topic]) -> None:
         self.topics = tuple(topics)
@@ -61,6 +63,8 @@ class Mentions:
         self._known = [
             frozenset(map(stem, words)) | keys for words, keys in zip(own, self.facts.keys, strict=True)
         ]
+        self._telling = Dismissing(lambda word: self.facts.may_tell(stem(word)), beforehand=COMMON)
+        self._touching = Dismissing(lambda word: self.facts.may_touch(stem(word)), beforehand=FUNCTION)
         self._remembered = Remembered(self._find_touched, most=_REMEMBERED)
 
     def topics_named(self, text: str) -> frozenset[str]:
@@ -102,10 +106,10 @@ class Mentions:
     ) -> None:
         told: Mapping[int, float] = {}
         answer = fold(exchange.answer)
-        words = answer.words()
-        if self.facts.hinted([stem(word) for word in set(words) - COMMON]) - topics.keys():
+        if self.facts.hinted(map(stem, self._telling.left(answer.vocabulary()))) - topics.keys():
             known = set(map(stem, view.words()))
-            told = self.facts.touched([term for term in terms_of(answer, words) if term.key not in known])
+            terms = terms_of(answer, answer.words())
+            told = self.facts.touched([term for term in terms if term.key not in known])
         for described, factor in ((asked, 1.0), (told, _UNNAMED_ANSWER)):
             for topic, strength in described.items():
                 if topic in topics or strength < _ENOUGH_TO_TOUCH:
@@ -130,7 +134,12 @@ class Mentions:
 
     def _find_touched(self, text: str, _: None) -> Mapping[int, float]:
         view = fold(text)
-        return self.facts.touched(terms_of(view, view.words()))
+        words = view.words()
+        if not self._touching.left(view.vocabulary()) and not any(
+            self.facts.may_touch(key) for key, _, _ in numerals(words)
+        ):
+            return {}
+        return self.facts.touched(terms_of(view, words))
 
     def is_strangers(self, view: View, topic: int) -> bool:
         """Say whether a text names in full somebody who has no part in the topic."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from verifiers.folding import fold
+from verifiers.signs import Signs
 
 __all__ = ["SPELLED", "Hidden", "hidden_texts"]
 
@@ -38,8 +39,20 @@ _PLACES_RUN = re.compile(rf"(?<![0-9.]){_PLACE}(?:[\s,./-]{{1,2}}{_PLACE}){{3,}}
 _OCTAL_RUN = re.compile(r"1[0-7]{2}(?:[\s,]{1,2}(?:0?o?)1[0-7]{2}\b){3,}")
 _NUMBER = re.compile(r"[0-9]+")
 _BASE32 = re.compile(r"[A-Z2-7]{8,}={0,6}(?![A-Za-z0-9])")
+_BASE32_KINDS = "A" * 8
 _BASE85 = re.compile(r"(?<!\S)[!-~]{6,400}(?!\S)")
 _BASE85_SIGN = re.compile(r"[#$%&*+;<=>?@^`{|}~]")
+_BASE85_OPENS = frozenset(
+    alphabet[value]
+    for alphabet in (
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~",
+        "".join(map(chr, range(33, 118))),
+    )
+    for value in range(85)
+    if value * 85**4 < 2**31
+)
+"""The first of five signs says whether the first of four bytes is ASCII, in either alphabet of base 85."""
+_BLANK = re.compile(r"\s")
 
 SPELLED = frozenset(
     {
@@ -56,28 +69,50 @@ SPELLED = frozenset(
 """The kinds of text that are found here."""
 
 
-def hidden_texts(text: str, digits: bool) -> Iterator[Hidden]:
-    """Give every text that is hidden letter by letter. ``digits`` says whether the text has any."""
-    if "<" in text and _TAGGED.search(text):
+def hidden_texts(text: str, signs: Signs) -> Iterator[Hidden]:
+    """Give every text that is hidden letter by letter. ``signs`` are those of the text."""
+    if "<" in signs.others and _TAGGED.search(text):
         yield _without_tags(text)
-    said = fold(text).words()
-    words = set(said)
-    if sum(len(word) == 1 for word in words) >= _FEWEST_TELLING:
+    view = fold(text)
+    words = view.vocabulary()
+    if list(map(len, words)).count(1) >= _FEWEST_TELLING:
         yield from _single_letters(text)
-    if any(hint in text for hint in _MORSE_HINTS):
-        yield from _runs(text, "Morse", _MORSE_RUN, _from_morse)
-    if not _SPOKEN.keys().isdisjoint(words):
+    dots = ("." in signs.others and "-" in signs.others) or not text.isascii()
+    if dots and any(hint in text for hint in _MORSE_HINTS):
+        yield from _runs("Morse", _MORSE_RUN.finditer(text), _from_morse)
+    if not words.isdisjoint(_SPOKEN):
         yield from _spoken(text)
-    yield from _runs(text, "base32", _BASE32, _from_base32)
-    if _BASE85_SIGN.search(text):
-        yield from _runs(text, "base85", _BASE85, _from_base85)
-    if digits and sum(1 for word in said if word[0].isdecimal()) >= _FEWEST_LETTERS:
-        yield from _runs(text, "numbered letters", _PLACES_RUN, _from_places)
-        yield from _runs(text, "octal", _OCTAL_RUN, _from_octal)
+    if _BASE32_KINDS in signs.kinds.replace("0", "A"):
+        yield from _runs("base32", _BASE32.finditer(text), _from_base32)
+    if _BASE85_SIGN.search(signs.others):
+        yield from _runs("base85", _with_base85_signs(text), _from_base85)
+    if signs.digits >= _FEWEST_LETTERS and _numbers(view.words()) >= _FEWEST_LETTERS:
+        yield from _runs("numbered letters", _PLACES_RUN.finditer(text), _from_places)
+        yield from _runs("octal", _OCTAL_RUN.finditer(text), _from_octal)
 
 
-def _runs(text: str, kind: str, pattern: re.Pattern[str], decode: Callable[[str], str]) -> Iterator[Hidden]:
-    for found in pattern.finditer(text):
+def _numbers(words: Iterable[str]) -> int:
+    return sum(word[0].isdecimal() for word in words)
+
+
+def _with_base85_signs(text: str) -> Iterator[re.Match[str]]:
+    """Give the words that may be base 85, those alone that hold one of its signs."""
+    done = 0
+    for sign in _BASE85_SIGN.finditer(text):
+        if sign.start() < done:
+            continue
+        start = sign.start()
+        while start > done and not text[start - 1].isspace():
+            start -= 1
+        blank = _BLANK.search(text, sign.start())
+        done = blank.start() if blank else len(text)
+        found = _BASE85.match(text, start)
+        if found:
+            yield found
+
+
+def _runs(kind: str, runs: Iterable[re.Match[str]], decode: Callable[[str], str]) -> Iterator[Hidden]:
+    for found in runs:
         raw = decode(found.group())
         if len(raw) > 2:
             yield kind, raw, [found.span()] * len(raw)
@@ -142,9 +177,12 @@ def _from_base32(block: str) -> str:
 def _from_base85(block: str) -> str:
     if block.isalnum() or not _BASE85_SIGN.search(block):
         return ""
+    letters = block.removeprefix("<~").removesuffix("~>")
+    if letters[:1] not in _BASE85_OPENS:
+        return ""
     for decode in (base64.b85decode, base64.a85decode):
         try:
-            text = _text(decode(block.removeprefix("<~").removesuffix("~>")))
+            text = _text(decode(letters))
         except ValueError:
             continue
         if text:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -17,13 +17,23 @@ import numpy as np
 
 from verifiers.words import COMMON
 
-__all__ = ["FEWEST_LETTERS", "HiddenWords", "TurnedBack", "shape_of", "turned_back", "without_vowels"]
+__all__ = [
+    "EVERY_WORD",
+    "FEWEST_LETTERS",
+    "HiddenWords",
+    "TurnedBack",
+    "is_conspicuous",
+    "shape_of",
+    "turned_back",
+    "without_vowels",
+]
 
 FEWEST_LETTERS = 5
 """Shorter words come out of a disguise by chance."""
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 _ATBASH = str.maketrans(_ALPHABET, _ALPHABET[::-1])
+_ROT13 = str.maketrans(_ALPHABET, codecs.encode(_ALPHABET, "rot13"))
 _VOWELS = frozenset("aeiou")
 _PIG_LATIN = re.compile(r"(?:[aeiou][a-z]*?)([bcdfghjklmnpqrstvwxyz]{1,4})ay\b")
 _LETTERS = re.compile(r"[a-z]+")
@@ -52,14 +62,27 @@ def turned_back(words: Sequence[str]) -> Iterator[TurnedBack]:
     backwards = text[::-1].split("\n")
     yield TurnedBack("written backwards", backwards, True, reversed=True)
     yield TurnedBack("written backwards", backwards[::-1], False)
-    yield TurnedBack("in rot13", codecs.encode(text, "rot13").split("\n"), True)
+    yield TurnedBack("in rot13", text.translate(_ROT13).split("\n"), True)
     yield TurnedBack("in atbash", text.translate(_ATBASH).split("\n"), True)
     yield TurnedBack("with letters swapped in pairs", [_swapped(word) for word in words], False)
-    if any(len(word) > _SHORTEST_DOUBLED and word[::2] == word[1::2] for word in words):
+    if any(map(_is_doubled, words)):
         yield TurnedBack("with letters doubled", [_undoubled(word) for word in words], False)
-    if any(word.endswith("ay") and word not in COMMON for word in words):
+    if any(map(_may_be_pig_latin, words)):
         for most in _CONSONANTS_MOVED:
             yield TurnedBack("in pig Latin", [_from_pig_latin(word, most) for word in words], False)
+
+
+def is_conspicuous(word: str) -> bool:
+    """Say whether a text with this word is turned back from a disguise that is not looked for in every text."""
+    return _is_doubled(word) or _may_be_pig_latin(word)
+
+
+def _is_doubled(word: str) -> bool:
+    return len(word) > _SHORTEST_DOUBLED and word[::2] == word[1::2]
+
+
+def _may_be_pig_latin(word: str) -> bool:
+    return word.endswith("ay") and word not in COMMON
 
 
 def shape_of(text: str) -> str:
@@ -137,3 +160,25 @@ def _from_pig_latin(word: str, most: int) -> str:
         return word
     body = word[:-2]
     return body[-most:] + body[:-most]
+
+
+def _backwards(word: str) -> str:
+    return word[::-1]
+
+
+def _from_rot13(word: str) -> str:
+    return word.translate(_ROT13)
+
+
+def _from_atbash(word: str) -> str:
+    return word.translate(_ATBASH)
+
+
+EVERY_WORD: tuple[tuple[Callable[[str], str], int], ...] = (
+    (_backwards, -1),
+    (_backwards, 1),
+    (_from_rot13, 1),
+    (_from_atbash, 1),
+    (_swapped, 1),
+)
+"""How every text is turned back, word by word: each with the direction in which its words are read then."""

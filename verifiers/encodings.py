@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from verifiers.ciphers import hidden_texts
 from verifiers.folding import View, fold, phonetic
+from verifiers.signs import signs_of
 
 __all__ = ["views"]
 
@@ -27,6 +28,7 @@ _ESCAPE = re.compile(
     r"(?:%[0-9a-fA-F]{2})+|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
     r"|\\u\{[0-9a-fA-F]{1,6}\}|\\u[0-9a-fA-F]{4}|\\U[0-9a-fA-F]{8}|\\x[0-9a-fA-F]{2}"
 )
+_ESCAPE_SIGNS = frozenset("%&\\")
 _TAGS = "[\U000e0020-\U000e007e]"
 _SELECTORS = "[\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 _INVISIBLE = re.compile(f"{_TAGS}|{_SELECTORS}{{3}}")
@@ -39,16 +41,20 @@ _BASE64_HINT = re.compile(r"[a-z0-9+/][A-Z]|[A-Za-z][0-9]")
 _BASE64_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-")
 _BASE64_REST = re.compile(r"[A-Za-z0-9+/_-]*(?:={1,2}|(?:\s+[A-Za-z0-9+/_-]{1,4}={1,2}))?")
 _SEPARATORS = " \t\r\n\f\v:,;-"
-_INNER_CAPITAL = re.compile(r"[a-z][A-Z]")
 _HEX_RUN = re.compile(r"(?:(?:0x|\\x)?[2-7][0-9a-fA-F][\s:,;-]{0,2}){4,}")
 _BINARY_RUN = re.compile(r"(?:0[01]{7}[\s,]{0,2}){4,}")
 _DECIMAL_RUN = re.compile(r"(?:\b(?:3[2-9]|[4-9][0-9]|1[01][0-9]|12[0-6])\b[\s,;]{1,2}){3,}[0-9]{2,3}\b")
-_DIGIT = re.compile(r"[0-9]")
+_INNER_CAPITAL = re.compile(r"[a-z][A-Z]")
+_BASE64_KINDS = ("aA", "0A", "+A", "/A", "a0", "A0")
+"""The kinds of characters that stand side by side wherever ``_BASE64_HINT`` matches."""
+_FEWEST_HEX_DIGITS, _FEWEST_BITS, _FEWEST_CODE_DIGITS = 4, 32, 8
+"""With fewer digits in all, a text has none of these runs."""
 
+# Each begins at the sign itself: of a text without signs nothing else is looked at.
 _LEET = re.compile(
-    r"[a-z][0-9@$|!+][a-z]|[a-z]{2}[0-9@$]|[0-9@$|][a-z]{2}|\b[a-z][ .\n][0-9@$|!]\b|\b[0-9@$|!][ .\n][a-z]\b"
+    r"[0-9@$|!+](?:(?<=[a-z].)(?=[a-z])|(?<=[a-z]{2}[0-9@$])|(?<=[0-9@$|])(?=[a-z]{2})"
+    r"|(?<=\b[a-z][ .\n][0-9@$|!])\b|(?<=\b[0-9@$|!])(?=[ .\n][a-z]\b))"
 )
-_LEET_SIGN = re.compile(r"[0-9@$|!+]")
 _LEET_AS_I = str.maketrans("013456789@$|!+2", "oieasgtbgasiitz")
 _LEET_AS_L = str.maketrans("013456789@$|!+2", "oleasgtbgasliti")
 
@@ -75,7 +81,7 @@ def _views(text: str) -> Iterator[View]:
 
 
 def _letters_for_digits(view: View) -> Iterator[View]:
-    if _LEET_SIGN.search(view.text) and _LEET.search(view.text):
+    if _LEET.search(view.text):
         for table in (_LEET_AS_I, _LEET_AS_L):
             yield View("digits for letters", view.raw, view.text.translate(table), view.raw_at, view.origins)
 
@@ -94,17 +100,21 @@ def _decoded(text: str, origins: _Origins | None, depth: int) -> Iterator[tuple[
 
 
 def _decoded_once(text: str) -> Iterator[tuple[str, str, _Origins]]:
+    signs = signs_of(text)
     if not text.isascii() and _INVISIBLE.search(text):
         yield "invisible characters", *_revealed(text)
-    if ("%" in text or "&" in text or "\\" in text) and _ESCAPE.search(text):
+    if signs.any_of(_ESCAPE_SIGNS) and _ESCAPE.search(text):
         yield "escaped", *_unescaped(text)
-    digits = _DIGIT.search(text) is not None
-    yield from hidden_texts(text, digits)
-    if digits or _INNER_CAPITAL.search(text):
+    yield from hidden_texts(text, signs)
+    digits = signs.digits
+    capitals = "aA" in signs.kinds and _INNER_CAPITAL.search(text)
+    if (digits or capitals) and any(kinds in signs.kinds for kinds in _BASE64_KINDS):
         yield from _blocks(text, "base64", _base64_runs(text), _from_base64)
-    if digits:
+    if digits >= _FEWEST_HEX_DIGITS:
         yield from _blocks(text, "hexadecimal", _runs(text, _HEX_RUN), _from_hex)
+    if digits >= _FEWEST_BITS:
         yield from _blocks(text, "binary", _runs(text, _BINARY_RUN), _from_binary)
+    if digits >= _FEWEST_CODE_DIGITS:
         yield from _blocks(text, "character codes", _runs(text, _DECIMAL_RUN), _from_decimal)
 
 

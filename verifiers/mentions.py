@@ -11,12 +11,13 @@ from rapidfuzz.distance import OSA
 from verifiers.encodings import views
 from verifiers.letters import LONGEST_GAP
 from verifiers.names import NameIndex, Part
+from verifiers.openings import Openings
 from verifiers.protocol import Span, Topic
 from verifiers.reading import Mention, Reading, fits_initial, is_name_beside, mention
 from verifiers.remembering import Remembered
 from verifiers.terms import is_plain, stem
 from verifiers.typos import SHORTEST
-from verifiers.whole_names import whole_names
+from verifiers.whole_names import hidden_names, whole_names
 from verifiers.words import COMMON
 
 __all__ = ["Found", "Mention", "Names"]
@@ -47,13 +48,16 @@ class Names:
     """Finds the topics that a text names. Built once for a set of topics; topics are told by position.
 
     Remembers what the last texts named, since each verifier, round and segment looks for the names in the same
-    conversation.
+    conversation. A ``thorough`` one looks for parts and disguises in every text, also where no word could begin
+    one; it finds the same.
     """
 
-    __slots__ = ("_index", "_remembered")
+    __slots__ = ("_index", "_openings", "_remembered", "_thorough")
 
-    def __init__(self, topics: Sequence[Topic]) -> None:
+    def __init__(self, topics: Sequence[Topic], *, thorough: bool = False) -> None:
         self._index = NameIndex(topics)
+        self._openings = Openings(self._index)
+        self._thorough = thorough
         self._remembered = Remembered(self._find, most=_REMEMBERED)
 
     def own_words(self, topic: int) -> frozenset[str]:
@@ -75,9 +79,13 @@ class Names:
             spelled = view.kind == "digits for letters"
             reading = Reading(view, self._index.undigited(view.words()) if spelled else view.words())
             whole = list(whole_names(self._index, reading))
+            left = self._openings.left(set(reading.words) if spelled else view.vocabulary())
+            if self._thorough or (left and self._openings.hidden_among(reading.words, left)):
+                whole += hidden_names(self._index, reading)
             mentions += [each for each, _ in whole]
-            covered = {(each.topic, at) for each, places in whole for at in places}
-            mentions += self._parts(reading, covered, foreign)
+            if self._thorough or (left and self._openings.part_among(left)):
+                covered = {(each.topic, at) for each, places in whole for at in places}
+                mentions += self._parts(reading, covered, foreign)
         torn = tuple(self._torn(foreign))
         if not mentions:
             return Found(torn, frozenset(foreign))

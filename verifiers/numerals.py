@@ -51,15 +51,12 @@ def numerals(words: Sequence[str]) -> list[Numeral]:
     found: list[Numeral] = []
     if _TRIGGERS.isdisjoint(words) and _DIGIT.search("".join(words)) is None:
         return found
-    at = 0
-    while at < len(words):
-        word = words[at]
-        if word not in _TRIGGERS and not word[0].isdecimal():
-            at += 1
-            continue
-        taken = _date(words, at) or _number(words, at)
-        found += taken
-        at = max((last for _, _, last in taken), default=at) + 1
+    done = 0
+    for at in [at for at, word in enumerate(words) if word in _TRIGGERS or word[0].isdecimal()]:
+        if at >= done:
+            taken = _date(words, at) or _number(words, at)
+            found += taken
+            done = max((last for _, _, last in taken), default=at) + 1
     return found
 
 

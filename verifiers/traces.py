@@ -92,6 +92,14 @@ class FactIndex:
             known = self._spellings[topic] = Spellings(self.rare[topic])
         return known
 
+    def may_tell(self, key: str) -> bool:
+        """Say whether a stem is one of those by which ``hinted`` finds topics."""
+        return key in self._telling
+
+    def may_touch(self, key: str) -> bool:
+        """Say whether a term of this key is one of those without which ``touched`` finds nothing."""
+        return key in self._touching
+
     def hinted(self, stems: Iterable[str]) -> set[int]:
         """Return, cheaply, the topics at which any of the stems could point."""
         hits = self._telling.intersection(stems)

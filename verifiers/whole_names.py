@@ -11,10 +11,11 @@ import ahocorasick
 from verifiers.disguises import FEWEST_LETTERS, TurnedBack, shape_of, turned_back
 from verifiers.letters import LONGEST_GAP, LONGEST_LETTER_GAP, line_initials
 from verifiers.names import SHORTEST_SHIFTED, NameIndex, Phrase
+from verifiers.openings import is_ordinary
 from verifiers.reading import Mention, Reading, is_name_beside, mention
 from verifiers.words import COMMON
 
-__all__ = ["whole_names"]
+__all__ = ["hidden_names", "whole_names"]
 
 _SPACED, _RUN_TOGETHER, _OTHERS_ALIAS, _DISGUISED = 0.95, 0.9, 0.4, 0.9
 _READ_BACK = 0.95
@@ -27,7 +28,7 @@ _ORDINARY = "\0"
 
 
 def whole_names(index: NameIndex, reading: Reading) -> Iterator[tuple[Mention, range]]:
-    """Give every whole name, with the places of the words that spell it: plain, turned or shifted."""
+    """Give every whole name in plain writing or in initials, with the places of the words that spell it."""
     if index.phrases is None or not reading.words:
         return
     for places, phrases in _hits(index.phrases, reading.words, inside=True):
@@ -35,7 +36,13 @@ def whole_names(index: NameIndex, reading: Reading) -> Iterator[tuple[Mention, r
             yield from _whole(reading, places, reading.words, phrase)
     if not reading.view.kind:
         yield from _in_initials(index.phrases, reading)
-    strange = [_ORDINARY if len(word) > 1 and word in COMMON else word for word in reading.words]
+
+
+def hidden_names(index: NameIndex, reading: Reading) -> Iterator[tuple[Mention, range]]:
+    """Give every whole name that is turned or shifted, with the places of the words that spell it."""
+    if index.phrases is None or not reading.words:
+        return
+    strange = [_ORDINARY if is_ordinary(word) else word for word in reading.words]
     if all(word == _ORDINARY or word.isdecimal() for word in strange):
         return
     for turned in turned_back(strange):
