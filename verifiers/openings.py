@@ -32,9 +32,9 @@ def is_ordinary(word: str) -> bool:
 class _Opening:
     """What one word could be.
 
-    ``part``: a part of a name, or nearly. ``alone``: a hidden name by itself, or a word that a disguise of some words
-    only could have made. ``turns``: the disguises, each with the direction in which it is read, in which the word
-    could be the beginning of a name; ``shifted`` says so for letter shifts.
+    ``part``: a part of a name, or nearly. ``alone``: a hidden name by itself, or a word that a disguise of some
+    words only could have made. ``turns``: the disguises, each with the direction in which it is read, in which the
+    word could be the beginning of a name; ``shifted`` says so for letter shifts.
     """
 
     part: bool = False
