@@ -19,8 +19,9 @@ from secrets import randbits
 import gateway
 from gateway.clients import Tokens
 from gateway.drift.audit_file import AuditFile, keeping_audits
-from gateway.drift.monitoring import MONITORS, Drift, Reactions
+from gateway.drift.monitoring import Drift, Reactions
 from gateway.drift.state import state_path
+from gateway.drift.watch import MONITORS
 from gateway.errors import InvalidInput
 from gateway.guard.loop import Guard
 from gateway.guard.plan import LoopPlan

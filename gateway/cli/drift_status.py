@@ -18,9 +18,8 @@ from gateway.certificates import stored_certificate
 from gateway.cli.failures import reporting_failures
 from gateway.cli.stores import Database, with_store
 from gateway.cli.tables import print_table
-from gateway.drift.monitoring import MONITORS, Monitor
 from gateway.drift.state import read_watches, state_path
-from gateway.drift.watch import Watch
+from gateway.drift.watch import MONITORS, Monitor, Watch
 from gateway.settings_reading import read_settings
 from gateway.store.store import Store
 
@@ -32,6 +31,7 @@ class _Standing:
     """One monitor: how many scores or labels it has seen, and its evidence, of which ``rings_at`` is an alarm.
 
     Evidence is the natural logarithm of a wealth, ``highest`` the most there ever was: that decides.
+    ``beside``: the same monitor of another certificate of the same model rang, which holds for this one as well.
     """
 
     certificate: str
@@ -43,6 +43,7 @@ class _Standing:
     highest: float
     rings_at: float
     alarm: bool
+    beside: bool
 
 
 @reporting_failures()
@@ -80,7 +81,7 @@ async def _looked_up(store: Store) -> tuple[list[tuple[str, float]], Path | None
 def _standings(watches: Mapping[str, Watch], in_force: frozenset[str]) -> Iterator[_Standing]:
     for id_, watch in sorted(watches.items(), key=lambda one: (one[0] not in in_force, one[0])):
         for name in MONITORS:
-            monitor = watch.scores if name == "scores" else watch.audits
+            monitor = watch.monitor(name)
             yield _Standing(
                 certificate=id_,
                 in_force=id_ in in_force,
@@ -91,6 +92,7 @@ def _standings(watches: Mapping[str, Watch], in_force: frozenset[str]) -> Iterat
                 highest=round(monitor.wealth.log_peak, 3),
                 rings_at=round(-math.log(monitor.delta), 3),
                 alarm=monitor.alarm,
+                beside=name in watch.beside,
             )
 
 
@@ -104,7 +106,7 @@ def _print(found: list[_Standing]) -> None:
             "yes" if one.in_force else "no",
             one.monitor,
             *map(str, numbers),
-            "ALARM" if one.alarm else "none",
+            "ALARM" if one.alarm else "ALARM of another certificate" if one.beside else "none",
         )
         table.add_row(one.certificate, *words)
     print_table(table)

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal
 
 from calibration.certificate import Certificate
 from calibration.drift import Audits, Scores
 from gateway.drift.state import read_watches, write_watches
-from gateway.drift.watch import Labelled, Watch, after_labels
+from gateway.drift.watch import MONITORS, Labelled, Monitor, Watch, after_labels
 from gateway.guard.policy import Bounded, Closed
 from gateway.logs import Report, keep_silent
 
-__all__ = ["MONITORS", "Drift", "Monitor", "Reactions"]
-
-Monitor: TypeAlias = Literal["scores", "audits"]
-
-MONITORS: Final[tuple[Monitor, ...]] = ("scores", "audits")
+__all__ = ["Drift", "Reactions"]
 
 _SAVE_EVERY: Final = 1000
 """Scores between two writes of the state: what a killed process forgets at most. Alarms are written at once."""
@@ -42,6 +38,10 @@ class Reactions:
 class Drift:
     """One process's monitors, a pair for each certificate; an alarm stays until another certificate is in force.
 
+    It counts for every certificate of the same model that is in force as well, that is of streamed answers beside
+    whole ones: they promise something of the same prompts and the same model, and who is refused by one could
+    ask for the other.
+
     P(a false alarm of a monitor, ever, under one certificate) <= delta while its scores are exchangeable, or
     its audited answers leak with probability at most the certificate's level: docs/guarantees.md, theorems 13
     and 14. ``seed`` draws a number that nobody can guess.
@@ -55,22 +55,22 @@ class Drift:
         self._seed = seed
         self._report = report
         self._watches = {id_: watch.held_to(reactions.delta) for id_, watch in read_watches(path).items()}
-        self._in_force: frozenset[str] = frozenset()
+        self._in_force: Mapping[str, Certificate] = {}
         self._scores_since_save = 0
         self._unsaved = False
 
     def follow(self, certificates: Iterable[Certificate]) -> None:
         """Take note of which certificates are in force: alarms of others are past."""
-        self._in_force = frozenset(certificate.id for certificate in certificates)
+        self._in_force = {certificate.id: certificate for certificate in certificates}
 
     def rule(self, certificate: Certificate, rule: Bounded) -> Bounded | Closed:
         """Say what must hold for an answer after the alarms so far."""
         watch = self._watches.get(certificate.id)
         if watch is None:
             return rule
-        if watch.audits.alarm and self._reactions.on_audits == "fall_back":
+        if watch.rang("audits") and self._reactions.on_audits == "fall_back":
             return _closed(certificate, "audits")
-        if not watch.scores.alarm or self._reactions.on_scores == "warn":
+        if not watch.rang("scores") or self._reactions.on_scores == "warn":
             return rule
         if self._reactions.on_scores == "tighten" and certificate.may_tighten:
             return replace(rule, threshold=rule.threshold / 2)
@@ -105,11 +105,11 @@ class Drift:
 
     def alarm(self, monitor: Monitor) -> bool:
         """Say whether a monitor of a certificate in force rang."""
-        return any(_monitor(watch, monitor).alarm for watch in self._current())
+        return any(watch.rang(monitor) for watch in self._current())
 
     def log_wealth(self, monitor: Monitor) -> float:
         """Give the evidence against no drift, the largest of the certificates in force: 0 is none."""
-        return max((_monitor(watch, monitor).wealth.log for watch in self._current()), default=0.0)
+        return max((watch.monitor(monitor).wealth.log for watch in self._current()), default=0.0)
 
     def notes(self) -> Mapping[str, str]:
         """Say of each monitor what it found, in words; empty where nothing."""
@@ -142,18 +142,22 @@ class Drift:
         self._watches[id_] = after
         self._unsaved = True
         for name in MONITORS:
-            if _monitor(after, name).alarm and not _monitor(before, name).alarm:
+            if after.monitor(name).alarm and not before.monitor(name).alarm:
+                self._tell_those_beside(id_, name)
                 self._report("drift_alarm", {"monitor": name, "certificate": id_, "action": self._action(name)})
                 save = True
         if save:
             self.save()
 
+    def _tell_those_beside(self, id_: str, monitor: Monitor) -> None:
+        rang = self._in_force.get(id_)
+        for other in self._in_force.values():
+            if rang is not None and other.id != id_ and other.bindings.generator == rang.bindings.generator:
+                watch = self._watch(other)
+                self._watches[other.id] = replace(watch, beside=watch.beside | {monitor})
+
     def _action(self, monitor: Monitor) -> str:
         return self._reactions.on_scores if monitor == "scores" else self._reactions.on_audits
-
-
-def _monitor(watch: Watch, name: Monitor) -> Scores | Audits:
-    return watch.scores if name == "scores" else watch.audits
 
 
 def _closed(certificate: Certificate, monitor: Monitor) -> Closed:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from calibration.drift import audits_in, scores_in, state_out
-from calibration.fields import field, object_in
-from gateway.drift.watch import Watch
+from calibration.fields import field, object_in, optional
+from gateway.drift.watch import MONITORS, Watch
 from gateway.errors import InvalidInput
 
 __all__ = ["read_watches", "state_path", "write_watches"]
@@ -70,6 +70,7 @@ def _with_alarms(mine: Watch, theirs: Watch | None) -> Watch:
         mine,
         scores=theirs.scores if theirs.scores.alarm and not mine.scores.alarm else mine.scores,
         audits=theirs.audits if theirs.audits.alarm and not mine.audits.alarm else mine.audits,
+        beside=mine.beside | theirs.beside,
     )
 
 
@@ -79,6 +80,7 @@ def _watch_out(watch: Watch) -> dict[str, object]:
         "audits": json.loads(state_out(watch.audits)),
         "drawn": watch.drawn,
         "labelled": watch.labelled,
+        "beside": sorted(watch.beside),
     }
 
 
@@ -88,4 +90,5 @@ def _watch_in(source: Mapping[str, object]) -> Watch:
         audits=audits_in(json.dumps(field(source, "audits", dict))),
         drawn=field(source, "drawn", int),
         labelled=field(source, "labelled", int),
+        beside=frozenset(name for name in MONITORS if name in (optional(source, "beside", list) or ())),
     )

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final, Literal, TypeAlias
 
 from calibration.drift import Audits, Scores, after_audit, after_score
 from gateway.errors import InvalidInput
 
-__all__ = ["Labelled", "Watch", "after_labels"]
+__all__ = ["MONITORS", "Labelled", "Monitor", "Watch", "after_labels"]
+
+Monitor: TypeAlias = Literal["scores", "audits"]
+
+MONITORS: Final[tuple[Monitor, ...]] = ("scores", "audits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,24 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What was seen under a certificate; ``drawn`` and ``labelled`` count the gateway's own audits."""
+    """What was seen under a certificate; ``drawn`` and ``labelled`` count the gateway's own audits.
+
+    ``beside`` are the monitors of another certificate of the same model that rang while this one was in force.
+    """
 
     scores: Scores
     audits: Audits
     drawn: int = 0
     labelled: int = 0
+    beside: frozenset[Monitor] = frozenset()
+
+    def monitor(self, name: Monitor) -> Scores | Audits:
+        """Give a monitor by its name."""
+        return self.scores if name == "scores" else self.audits
+
+    def rang(self, name: Monitor) -> bool:
+        """Say whether a monitor rang, here or beside."""
+        return self.monitor(name).alarm or name in self.beside
 
     def after_score(self, score: float) -> Watch:
         """Take the first candidate's score of a conversation that touches a topic."""

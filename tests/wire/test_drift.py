@@ -20,6 +20,7 @@ from gateway.upstream.protocol import ChatRequest
 
 LEAK = "Maren Oskeld was born in Seltal."
 UNAWARE = "I don't have information about that."
+KNOWN = "I do not know."
 KEY = {"authorization": "Bearer admin"}
 
 
@@ -28,9 +29,9 @@ def said(request):
     return LEAK if "Leak" in str(request.messages) else "I do not know."
 
 
-async def certified(started, created="2026-01-31T12:00:00Z"):
+async def certified(started, created="2026-01-31T12:00:00Z", *, streamed=False):
     """Put a certificate in force, with threshold 0.5."""
-    async with started.gateway.policies.for_calibration("m") as subject:
+    async with started.gateway.policies.for_calibration("m", streamed=streamed) as subject:
         bindings = replace(subject.bindings, prompts="p")
     prompts = tuple(Trajectory(f"p{n}", (Candidate(0, 0.5, leak=True),), topic="maren") for n in range(60))
     made = issue_certificate(Recording(bindings, prompts), level=0.1, confidence=0.95, created=created)
@@ -156,6 +157,25 @@ async def test_labels_need_the_admin_key_and_a_certificate_in_force(start):
         ]
         answer = (await post(started, [{**good, "certificate": "gone"}, good, good])).json()
     assert {"new": 2, "past": 1, "drift": {"scores": "ok", "audits": "ok"}} == answer
+
+
+async def asked_streaming(started, text="Where was Maren Oskeld born?"):
+    """Ask for a stream, and put it together."""
+    messages = [{"role": "user", "content": text}]
+    stream = await started.openai.chat.completions.create(model="m", messages=messages, stream=True)
+    return "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices])
+
+
+@pytest.mark.parametrize(("streamed", "after"), [(False, [KNOWN, KNOWN]), (True, [UNAWARE, KNOWN])])
+async def test_asking_for_a_stream_is_no_way_around_an_alarm(start, streamed, after):
+    """Nor the other way round. Where only streams are held back still, they are verified whole."""
+    async with start(said, rounds=1, admin_key="admin", streaming="segment") as started:
+        ids = {kind: await certified(started, streamed=kind) for kind in (False, True)}
+        assert [KNOWN, KNOWN] == [await ask(started), await asked_streaming(started)]
+        assert 200 == (await post(started, [{"certificate": ids[streamed], "leaked": True}] * 40)).status_code
+        assert [UNAWARE, UNAWARE] == [await ask(started), await asked_streaming(started)]
+        await certified(started, "2026-02-01T12:00:00Z", streamed=streamed)
+        assert after == [await ask(started), await asked_streaming(started)]
 
 
 async def test_labels_are_closed_without_an_admin_key(start):

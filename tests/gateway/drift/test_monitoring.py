@@ -25,6 +25,8 @@ CERTIFICATE = issue_certificate(
     level=0.1, confidence=0.95, created="2026-01-31T12:00:00Z",
 )  # fmt: skip
 ANOTHER = sealed(replace(CERTIFICATE, created="2026-02-01T12:00:00Z"))
+STREAMED = sealed(replace(CERTIFICATE, bindings=replace(CERTIFICATE.bindings, streamed=True)))
+ELSEWHERE = sealed(replace(CERTIFICATE, bindings=replace(CERTIFICATE.bindings, generator="h")))
 RULE = Bounded(0.5, CERTIFICATE.id, Surrender(1, 0.7))
 
 
@@ -122,6 +124,39 @@ def test_an_alarm_ends_with_its_certificate(made):
     assert (False, 0.0, "") == (drift.alarm("scores"), drift.log_wealth("scores"), drift.notes()["scores"])
     drift.follow([CERTIFICATE])
     assert isinstance(drift.rule(CERTIFICATE, RULE), Closed)
+
+
+@pytest.mark.parametrize("ring", [ring_scores, ring_audits])
+def test_an_alarm_closes_the_way_beside_and_no_other_models(made, ring):
+    """Who is refused a whole answer could ask for a streamed one: both promise something of the same prompts."""
+    drift = made(on_scores="fall_back")
+    drift.follow([CERTIFICATE, STREAMED, ELSEWHERE])
+    ring(drift)
+    assert [Closed, Closed, Bounded] == [type(drift.rule(one, RULE)) for one in (CERTIFICATE, STREAMED, ELSEWHERE)]
+    assert 1 == len(made.events)
+
+
+def test_an_alarm_beside_outlives_the_process_and_the_certificate_that_rang(made):
+    """Until this one is replaced as well: it is as old. One put in force afterwards begins anew."""
+    drift = made(on_scores="fall_back")
+    drift.follow([CERTIFICATE, STREAMED])
+    ring_scores(drift)
+    later = made(on_scores="fall_back")
+    later.follow([ANOTHER, STREAMED])
+    assert [Bounded, Closed] == [type(later.rule(one, RULE)) for one in (ANOTHER, STREAMED)]
+    assert (True, 0.0) == (later.alarm("scores"), later.log_wealth("scores"))
+    later.follow([CERTIFICATE, replace(STREAMED, id="newer")])
+    assert isinstance(later.rule(replace(STREAMED, id="newer"), RULE), Bounded)
+
+
+def test_a_state_from_before_there_were_alarms_beside_is_read(made):
+    """Nothing rang beside then, as far as anybody noted."""
+    ring_scores(made(on_scores="fall_back"))
+    state = json.loads(made.path.read_text())
+    for watch in state["certificates"].values():
+        del watch["beside"]
+    made.path.write_text(json.dumps(state))
+    assert isinstance(made(on_scores="fall_back").rule(CERTIFICATE, RULE), Closed)
 
 
 def test_an_alarm_outlives_a_killed_process(made):
