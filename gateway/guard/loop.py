@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeAlias
 from calibration.release import gives_up
 from gateway.errors import UpstreamTimeout
 from gateway.guard.channels import visible
+from gateway.guard.endings import Ending
 from gateway.guard.fallback import FallbackFinish, fallback_choice, fallback_text
 from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Closed, Open, Policy, ReleaseRule, ZeroEvidence
@@ -235,6 +236,8 @@ class Guard:
         choice = fallback_choice(
             text, _most_tokens(request), self._finish, sent=sent, parameters=request.parameters
         )
+        if "response_format" not in request.parameters:  # else it is the shape that the client reads
+            choice = Ending.wanted(request.parameters).cut(choice)
         written = len(visible([choice]).split())
         spent = last.usage_total if last else Usage()
         prompt_tokens = (last.usage.prompt_tokens if last else 0) or _words(request)

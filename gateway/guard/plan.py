@@ -15,10 +15,11 @@ from gateway.upstream.protocol import Capabilities, ChatRequest
 __all__ = ["KEPT_PARAMETERS", "LoopPlan"]
 
 KEPT_PARAMETERS: Final = frozenset(
-    "max_completion_tokens max_tokens metadata parallel_tool_calls response_format stop "
-    "tool_choice tools user".split()
+    "max_completion_tokens max_tokens metadata parallel_tool_calls response_format tool_choice tools user".split()
 )
-"""What a client may still say in a conversation that touches a topic: what it needs to use the answer."""
+"""What a client may still say in a conversation that touches a topic: what it needs to use the answer.
+
+Its stop texts are heeded by ``guard.endings``."""
 
 
 @dataclass(frozen=True, slots=True)

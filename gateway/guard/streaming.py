@@ -9,14 +9,13 @@ from typing import Final, Literal, TypeAlias
 
 from calibration.release import gives_up
 from gateway.errors import UpstreamGarbage
-from gateway.guard.channels import verifiable
 from gateway.guard.invisible import following
 from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Policy, ZeroEvidence
 from gateway.guard.release import goes_out
 from gateway.guard.segments import next_cut
 from gateway.guard.shapes import call_required
-from gateway.guard.trajectory import Beginnings, Candidate, Walker, beginning, is_refusal
+from gateway.guard.trajectory import Beginnings, Candidate, Ended, Walker, beginning, is_refusal
 from gateway.telemetry.trace import Trace
 from gateway.upstream.protocol import ChatRequest, Choice, Completion, Upstream, Usage, streamed
 from verifiers.protocol import Abstained
@@ -84,7 +83,7 @@ class _Segmented:
 
     async def finish(self, completion: Completion) -> Candidate:
         """Judge the whole, with every other channel that it has. Raises ``_Stopped``."""
-        whole = verifiable(completion.choices[0])
+        whole = self.judged.walker.readable(completion.choices[0])
         if not str(whole.message.get("content") or "").startswith(self.sent):
             raise UpstreamGarbage("the model's answer is not the one that it streamed")
         return await self._pass(whole, completion, partial=False)
@@ -148,6 +147,8 @@ class StreamedLoop:
 
     async def _round(self, walker: Walker, round_: int) -> Candidate | Refused:
         """Stream one generation. ``exhausted``: its first segment did not pass, and another round may follow."""
+        if walker.ending.stops:  # what is cut off is judged first
+            return await self._at_the_end(walker, round_)
         asked = walker.asked
         self._answer = answer = _Segmented(Beginnings(walker, round_), self._rule, self._send_out, asked.model)
         try:
@@ -159,6 +160,16 @@ class StreamedLoop:
             return _stopped(answer)
         except Exception as error:
             return _failed(error, answer, round_)
+
+    async def _at_the_end(self, walker: Walker, round_: int) -> Candidate | Refused:
+        """Judge the whole generation, beginning by beginning, and send nothing before its end."""
+        for step in await walker.take(round_):
+            if isinstance(step, Ended):
+                return Refused(step.reason, step.detail)
+            self._last = step
+            if goes_out(step.score, self._rule):
+                return step
+        return Refused("exhausted", "no segment passed")
 
     async def _streamed(self, walker: Walker, round_: int, answer: _Segmented) -> Completion:
         """Generate, and count what it cost: where it was stopped, a token for every piece that came."""

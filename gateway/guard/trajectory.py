@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from gateway.errors import InvalidInput, UpstreamGarbage, UpstreamRejected
 from gateway.guard.channels import judged, verifiable, visible
 from gateway.guard.conversation import Conversation, read_conversation
+from gateway.guard.endings import UNENDING, Ending
 from gateway.guard.invisible import without_invisible
 from gateway.guard.logprobs import weighed
 from gateway.guard.plan import LoopPlan
@@ -133,14 +134,14 @@ class Beginnings:
     """An answer judged segment by segment: each beginning, in the end the whole, by the worst score so far."""
 
     def __init__(self, walker: Walker, round_: int) -> None:
-        self._walker = walker
+        self.walker = walker
         self._round = round_
         self._score = 0.0
         self._evidence: tuple[Evidence, ...] = ()
 
     async def judge(self, choice: Choice, completion: Completion, *, partial: bool) -> Candidate | Abstained:
         """Judge what there is of the answer by now; its score is never below that of an earlier beginning."""
-        verdict = await self._walker.verdict(choice, self._round)
+        verdict = await self.walker.verdict(choice, self._round)
         if isinstance(verdict, Abstained):
             return verdict
         new = [piece for piece in verdict.evidence if piece not in self._evidence]
@@ -162,7 +163,7 @@ class Beginnings:
                 return self._broken_off(judged, found.reason, completion)
             judged.append(found)
         try:
-            whole = await self.judge(verifiable(completion.choices[0]), completion, partial=False)
+            whole = await self.judge(self.walker.readable(completion.choices[0]), completion, partial=False)
         except UpstreamGarbage as error:
             if not judged:
                 raise
@@ -180,7 +181,7 @@ class Beginnings:
 
     def _candidate(self, choice: Choice, completion: Completion, *, partial: bool) -> Candidate:
         scored = Scored(self._score, self._evidence)
-        return self._walker.candidate(self._round, choice, scored, completion, partial=partial)
+        return self.walker.candidate(self._round, choice, scored, completion, partial=partial)
 
 
 def written(choice: Choice) -> str:
@@ -209,6 +210,7 @@ class Walker:
         trace: Trace,
         *,
         guarded: bool,
+        ending: Ending,
     ) -> None:
         self._upstream = upstream
         self._plan = plan
@@ -216,6 +218,7 @@ class Walker:
         self._said = said
         self._touched = touched
         self._guarded = guarded
+        self.ending = ending
         self._judge = judge
         self._original = original
         self._asked = original
@@ -240,8 +243,9 @@ class Walker:
         guarded = bool(touched) or said.opaque
         judge = policy.screen.judge(touched=guarded)
         original = plan.pinned(request) if guarded else request
+        ending = Ending.wanted(request.parameters) if guarded else UNENDING
         asked = policy.route(touched) or upstream
-        return cls(asked, plan, policy, said, touched, judge, original, trace, guarded=guarded)
+        return cls(asked, plan, policy, said, touched, judge, original, trace, guarded=guarded, ending=ending)
 
     @property
     def upstream(self) -> Upstream:
@@ -286,7 +290,7 @@ class Walker:
     async def _judged(self, round_: int, completion: Completion) -> Sequence[Step]:
         steps: list[Step] = []
         for left, given in zip(reversed(range(len(completion.choices))), completion.choices, strict=True):
-            choice = verifiable(given)
+            choice = self.readable(given)
             verdict = await self.verdict(choice, round_)
             if isinstance(verdict, Abstained):
                 return [*steps, Ended("abstained", verdict.reason)]
@@ -306,12 +310,22 @@ class Walker:
             return choice
         return replace(choice, extras=found.extras)
 
+    def readable(self, given: Choice) -> Choice:
+        """Keep of the model's answer what can be judged. Raises ``UpstreamGarbage``."""
+        return self.ending.in_whole_words(verifiable(given))
+
     async def verdict(self, choice: Choice, round_: int) -> Verdict:
-        """Judge an answer, or what there is of it."""
+        """Judge an answer, or what there is of it: all that the model wrote, and what the client gets of that."""
         with self._trace.span("judge", round=round_) as note:
-            verdict = self._said.counted(await self._judge(self._said.exchange(judged(choice))))
+            verdict = await self._judgement(choice)
+            shown = self.ending.cut(choice)
+            if shown is not choice and isinstance(verdict, Scored):
+                verdict = _worse(verdict, await self._judgement(shown))
             note(abstained=isinstance(verdict, Abstained))
         return verdict
+
+    async def _judgement(self, choice: Choice) -> Verdict:
+        return self._said.counted(await self._judge(self._said.exchange(judged(choice))))
 
     def candidate(
         self,
@@ -327,14 +341,15 @@ class Walker:
         self._generations += not partial
         if self._opening is None and self._touched:
             self._opening = verdict.leakage
+        shown = self.ending.cut(choice)
         return Candidate(
             round=round_,
-            choice=choice,
+            choice=shown,
             score=verdict.leakage,
             evidence=verdict.evidence,
             topics=self._touched,
             model=completion.model,
-            usage=Usage(self._prompt_tokens or 0, completion.usage.completion_tokens),
+            usage=Usage(self._prompt_tokens or 0, _tokens(completion.usage, choice, shown)),
             usage_total=self._spent,
             generations=round_ if self._plan.streamed else self._generations,
             ends_round=ends_round,
@@ -357,6 +372,17 @@ class Walker:
         ids = dict.fromkeys([*(e.topic_id for e in evidence), *sorted(self._touched)])
         topics = [self._policy.topics[id_].topic for id_ in ids]
         return tuple(topic.name for topic in topics if isinstance(topic, Topic))  # a private one has no name here
+
+
+def _worse(one: Scored, other: Verdict) -> Verdict:
+    return other if isinstance(other, Abstained) or other.leakage > one.leakage else one
+
+
+def _tokens(usage: Usage, choice: Choice, shown: Choice) -> int:
+    """Count what the client gets of an answer, which is all of it or a beginning."""
+    if shown is choice:
+        return usage.completion_tokens
+    return -(-usage.completion_tokens * len(visible([shown])) // max(1, len(visible([choice]))))
 
 
 def is_refusal(error: Exception) -> bool:
