@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-vllm test-compat test-cluster test-faults test-deploy test-image sbom audit check guarantees bench docs clean
+.PHONY: demo test test-vllm test-compat test-cluster test-faults test-ray test-deploy test-image sbom audit check guarantees bench docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/lethe demo $(ARGS)
@@ -76,6 +76,14 @@ test-cluster: $(VENV)/.dev
 # Everything of docs/faults.md, of which `make test` runs what is quick.
 test-faults: $(VENV)/.dev
 	LETHE_TEST_FAULTS=1 $(BIN)/pytest tests/faults -rs $(ARGS)
+
+# Calibrating on a Ray of this machine; Ray (240 MB) goes beside everything else, and no other target asks for it.
+$(VENV)/.ray: $(VENV)/.dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[ray]'
+	touch $@
+
+test-ray: $(VENV)/.ray
+	LETHE_TEST_RAY=1 $(BIN)/pytest tests/ray -rs $(ARGS)
 
 # What is inside, as CycloneDX, from the pinned versions.
 sbom: $(DEPLOY_VENV)/.deploy

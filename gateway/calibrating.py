@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,16 +19,18 @@ from calibration.oracle_error import Audit
 from calibration.trajectories import Recording
 from calibration.trajectory_file import apply_labels
 from evaluation.oracle import ForbiddenStrings
+from gateway.elsewhere import RecordingElsewhere, Walking
+from gateway.engines.protocol import HERE, Engine
 from gateway.errors import Inapplicable, InvalidInput
 from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Policy
 from gateway.guard.prompts import Prompt, PromptSet
-from gateway.guard.recording import Oracle, Progress, Recorder
+from gateway.guard.recording import Oracle, Progress, PromptRecorder, Recorder
 from gateway.guard.seen import check_unseen
-from gateway.guard.trajectory import Step, walk
 from gateway.in_force import Subject
 from gateway.labelling import audited, sampled
 from gateway.running import Gateway
+from gateway.settings import Settings
 
 __all__ = [
     "Wish",
@@ -75,8 +77,12 @@ async def calibrate(
     audit: Path | None = None,
     few: Path | None = None,
     concurrency: int = 32,
+    engine: Engine = HERE,
 ) -> Certificate:
     """Record, label and issue. Can be interrupted and called again with the same ``trajectories`` file.
+
+    Prompts are recorded by ``engine``, ``concurrency`` at a time at each of its places; an interrupted run may be
+    taken up by another engine.
 
     Answers are labelled by ``oracle``, by default the prompts' forbidden strings; ``labels`` win over either.
     ``audit`` is a file of people's labels for some of the prompts, by which the error of the others is measured;
@@ -90,8 +96,8 @@ async def calibrate(
     plan = replace(gateway.plan, streamed=wish.streamed)
     async with gateway.policies.for_calibration(model, streamed=wish.streamed) as subject:
         recording = await record_prompts(
-            subject, prompts, plan, trajectories,
-            model=model, oracle=oracle, progress=progress, concurrency=concurrency,
+            gateway.settings, subject, prompts, plan, trajectories,
+            model=model, oracle=oracle, progress=progress, concurrency=concurrency, engine=engine,
         )  # fmt: skip
     # Seconds of computing, for which nobody else in this process should wait.
     return await asyncio.to_thread(_certificate, recording, wish, labels, audit, few, created)
@@ -171,6 +177,7 @@ def written_at(moment: datetime) -> str:
 
 
 async def record_prompts(
+    settings: Settings,
     subject: Subject,
     prompts: PromptSet,
     plan: LoopPlan,
@@ -180,32 +187,20 @@ async def record_prompts(
     oracle: Oracle | None,
     progress: Progress,
     concurrency: int,
+    engine: Engine,
 ) -> Recording:
     """Take the prompts through the loop of this plan, which need not be the one that is served."""
     _check_topics(prompts, subject.policy)
     check_unseen(prompts, subject.learned)
     fingerprint = plan.refinement_fingerprint(subject.upstream.capabilities)
-    recorder = Recorder(
-        walk=_Walking(subject, plan, model),
-        oracle=oracle or by_forbidden_strings(prompts),
-        bindings=replace(
-            subject.bindings, refinement=fingerprint, rounds=plan.rounds, prompts=prompts.fingerprint
-        ),
-        concurrency=concurrency,
-    )
-    return await recorder.record(prompts, path, progress)
-
-
-@dataclass(frozen=True, slots=True)
-class _Walking:
-    """Takes a prompt through the loop under one policy and one plan, without stopping."""
-
-    subject: Subject
-    plan: LoopPlan
-    model: str
-
-    def __call__(self, prompt: Prompt) -> AsyncIterator[Step]:
-        return walk(self.subject.upstream, self.plan, prompt.request(self.model), self.subject.policy)
+    bindings = replace(subject.bindings, refinement=fingerprint, rounds=plan.rounds)
+    here = PromptRecorder(Walking(subject, plan, model), oracle or by_forbidden_strings(prompts))
+    elsewhere = RecordingElsewhere.of(settings, subject.record, plan, model, here.oracle, bindings)
+    async with engine.doing(here, elsewhere) as record_prompt:
+        recorder = Recorder(
+            record_prompt, replace(bindings, prompts=prompts.fingerprint), concurrency * engine.places
+        )
+        return await recorder.record(prompts, path, progress)
 
 
 def _check_topics(prompts: PromptSet, policy: Policy) -> None:
@@ -249,9 +244,13 @@ def by_forbidden_strings(prompts: PromptSet) -> Oracle:
         }
     except ValueError as error:
         raise InvalidInput(f"the prompts file: {error}") from error
+    return _ByStrings(references)
 
-    def leaks(prompt: Prompt, answer: str) -> bool | None:
-        reference = references.get(prompt.id)
+
+@dataclass(frozen=True, slots=True)
+class _ByStrings:
+    references: Mapping[str, ForbiddenStrings]
+
+    def __call__(self, prompt: Prompt, answer: str) -> bool | None:
+        reference = self.references.get(prompt.id)
         return None if reference is None else reference.leaks(answer)
-
-    return leaks

@@ -12,6 +12,7 @@ from calibration.issue_joint import issue_joint_certificate
 from calibration.joint import Limits
 from calibration.trajectories import Recording
 from gateway.calibrating import check_engine, check_prompts, issuing, record_prompts, written_at
+from gateway.engines.protocol import HERE, Engine
 from gateway.errors import InvalidInput
 from gateway.guard.policy import strategies_name
 from gateway.guard.prompts import PromptSet
@@ -56,6 +57,7 @@ async def calibrate_jointly(
     progress: Progress,
     oracle: Oracle | None = None,
     concurrency: int = 32,
+    engine: Engine = HERE,
 ) -> Certificate:
     """Record every list of strategies, then choose. Can be interrupted and called again, as ``calibrate``.
 
@@ -72,10 +74,10 @@ async def calibrate_jointly(
     async with gateway.policies.for_calibration(model) as subject:
         for number, strategies in enumerate(wish.strategies):
             recordings[strategies_name(strategies)] = await record_prompts(
-                subject, prompts,
+                gateway.settings, subject, prompts,
                 replace(gateway.plan, strategies=strategies, rounds=max(wish.rounds)),
                 recording_path(trajectories, strategies),
-                model=model, oracle=oracle, concurrency=concurrency,
+                model=model, oracle=oracle, concurrency=concurrency, engine=engine,
                 progress=_part(progress, number, len(wish.strategies)),
             )  # fmt: skip
     with issuing("joint"):

@@ -56,12 +56,14 @@ class Case:
 class Subject:
     """What a calibration records, and the names of everything that it depends on, the prompts aside.
 
-    ``learned`` is the model among the verifiers, which says what it was trained on.
+    ``record`` is the part of the store's that all this came from: with it and the settings another process comes
+    to the same. ``learned`` is the model among the verifiers, which says what it was trained on.
     """
 
     upstream: Upstream
     policy: Policy
     bindings: Bindings
+    record: PolicyRecord
     learned: LearnedModel | None = None
 
 

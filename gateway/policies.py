@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from calibration.certificate import Certificate
 from calibration.trajectories import Bindings
@@ -27,12 +27,11 @@ from gateway.guard.policy import (
 )
 from gateway.guard.watching import watching
 from gateway.in_force import Case, InForce, Served, Sets, Subject, judges_alike, readable, under
-from gateway.store.records import Place
-from gateway.store.store import Store
+from gateway.store.records import Place, PolicyRecord
 from gateway.upstream.protocol import Upstream
 from gateway.upstream.routing import Routing, Wanted, generator_fingerprint
 
-__all__ = ["Exceptions", "Policies"]
+__all__ = ["Exceptions", "Policies", "Revisions"]
 
 _MOST_SERVED: Final = 256
 _MOST_PREPARED: Final = 16
@@ -53,6 +52,18 @@ class _Reads:
     count: int = 0
 
 
+class Revisions(Protocol):
+    """Where the policy is kept."""
+
+    async def snapshot(self) -> PolicyRecord:
+        """Give it as it is now. Raises ``StoreError``."""
+        ...
+
+    def revision_changed(self) -> bool:
+        """Say whether it could be another than when it was last asked for."""
+        ...
+
+
 class Policies:
     """Makes a new policy whenever any process has written to the store; a request keeps the one it got.
 
@@ -61,7 +72,7 @@ class Policies:
 
     def __init__(
         self,
-        store: Store,
+        store: Revisions,
         routing: Routing[Place],
         panel: Panel,
         plan: LoopPlan,
@@ -190,7 +201,13 @@ class Policies:
             policy = replace(policy, routes=in_force.routes(model, active))
             asked = fleet.serving(model)
             bindings = self.bindings(asked, policy, model, streamed=streamed)
-            yield Subject(asked, policy, bindings, self._panel.learned)
+            needed = PolicyRecord(
+                record.revision,
+                tuple(topic for topic in in_force.topics(active) if topic.active),
+                backends=record.backends,
+                verifier_modes=record.verifier_modes,
+            )
+            yield Subject(asked, policy, bindings, needed, self._panel.learned)
 
     def bindings(self, asked: Upstream, policy: Policy, model: str, *, streamed: bool = False) -> Bindings:
         """Name everything that a certificate for ``model`` under ``policy`` depends on, the prompts aside."""

@@ -15,15 +15,26 @@ from calibration.explanation import explain
 from gateway.calibrating import Wish, calibrate, check_prompts
 from gateway.calibrating_jointly import JointWish, calibrate_jointly
 from gateway.certificates import write_certificate
+from gateway.cli.engines import (
+    EngineName,
+    EngineOption,
+    RayAddress,
+    RayWorkers,
+    given_options,
+    open_engine,
+    refuse_stray_engine,
+)
 from gateway.cli.failures import reporting_failures
 from gateway.cli.progress import progress_bar
 from gateway.cli.wishes import MethodName, joint_wish, plain_wish, plan_in_words, refuse_stray
+from gateway.engines.protocol import Engine
 from gateway.errors import InvalidInput
 from gateway.guard.policy import settings_of
 from gateway.guard.prompts import PromptSet, read_prompts
 from gateway.labelling import check_labels
 from gateway.parts import open_gateway
 from gateway.running import Gateway
+from gateway.settings import Settings
 from gateway.settings_reading import read_settings
 
 __all__ = ["calibrate_command"]
@@ -56,7 +67,9 @@ def calibrate_command(
     upstream: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible server.")] = None,
     model: Annotated[str | None, typer.Option(help="Name of the model. Default: the only one.")] = None,
     database: Annotated[str | None, typer.Option(help="Where topics and certificates are kept.")] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="Prompts in the loop at once.")] = 32,
+    concurrency: Annotated[
+        int, typer.Option(min=1, help="Prompts in the loop at once, with --engine ray at each worker.")
+    ] = 32,
     every_group: Annotated[
         str | None,
         typer.Option(
@@ -118,6 +131,9 @@ def calibrate_command(
             rich_help_panel=_JOINT,
         ),
     ] = 0.5,
+    engine: EngineOption = EngineName.LOCAL,
+    ray_address: RayAddress = "local",
+    ray_workers: RayWorkers = 2,
     plan: Annotated[
         bool,
         typer.Option("--plan", help="Only say how many prompts it takes; asks no model.", rich_help_panel=_PLAN),
@@ -138,7 +154,9 @@ def calibrate_command(
     which model stands behind the gateway, as for `lethe serve`.
     """
     with reporting_failures():
-        refuse_stray(_given(context), method, planning=plan, few=few is not None)
+        given = given_options(context)
+        refuse_stray(given, method, planning=plan, few=few is not None)
+        refuse_stray_engine(given, engine)
         prompt_set = read_prompts(prompts)
         if plan:
             check_prompts(prompt_set, every_group, tries)
@@ -166,25 +184,13 @@ def calibrate_command(
         check_prompts(prompt_set, every_group, tries)
         _check_files(out, prompt_set, labels, audit, few)
         recorded = trajectories or out.with_suffix(".trajectories.jsonl")
-        work = _Work(prompt_set, wish, recorded, labels, audit, few, concurrency)
-
-        async def worked() -> Certificate:
-            async with open_gateway(settings, create=False) as gateway:
-                return await work.done(gateway, model or await _only_model(gateway))
-
-        certificate = asyncio.run(worked())
+        with open_engine(engine, ray_address, ray_workers, concurrency) as opened:
+            work = _Work(prompt_set, wish, recorded, labels, audit, few, concurrency, opened)
+            certificate = asyncio.run(work.done(settings, model))
         write_certificate(certificate, out)
         _tell(certificate, prompt_set, wish, out)
         if certificate.threshold is None:
             raise typer.Exit(EXIT_INFEASIBLE)
-
-
-def _given(context: typer.Context) -> frozenset[str]:
-    """Name the options that were written, defaults aside."""
-    sources = {name: context.get_parameter_source(name) for name in context.params}
-    return frozenset(
-        name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +204,14 @@ class _Work:
     audit: Path | None
     few: Path | None
     concurrency: int
+    engine: Engine
 
-    async def done(self, gateway: Gateway, model: str) -> Certificate:
+    async def done(self, settings: Settings, model: str | None) -> Certificate:
+        """Calibrate a gateway of these settings."""
+        async with open_gateway(settings, create=False) as gateway:
+            return await self._done(gateway, model or await _only_model(gateway))
+
+    async def _done(self, gateway: Gateway, model: str) -> Certificate:
         """Calibrate one way or the other, with a bar that grows."""
         created = datetime.now(UTC)
         with progress_bar("calibrating") as tell:
@@ -211,12 +223,12 @@ class _Work:
                 return await calibrate_jointly(
                     gateway, self.prompts, self.wish,
                     model=model, trajectories=self.recorded, created=created,
-                    progress=progress, concurrency=self.concurrency,
+                    progress=progress, concurrency=self.concurrency, engine=self.engine,
                 )  # fmt: skip
             return await calibrate(
                 gateway, self.prompts, self.wish,
                 model=model, trajectories=self.recorded, labels=self.labels, audit=self.audit, few=self.few,
-                created=created, progress=progress, concurrency=self.concurrency,
+                created=created, progress=progress, concurrency=self.concurrency, engine=self.engine,
             )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from gateway.guard.prompts import Prompt, PromptSet
 from gateway.guard.together import all_of
 from gateway.guard.trajectory import Candidate, Ended, Step
 
-__all__ = ["Oracle", "Progress", "Recorder", "Walk", "appending"]
+__all__ = ["Oracle", "Progress", "PromptRecorder", "RecordPrompt", "Recorder", "Walk", "appending"]
 
 Oracle: TypeAlias = Callable[[Prompt, str], bool | None]
 """Say whether an answer to the prompt leaks; None where that is for somebody else to say."""
@@ -29,17 +29,66 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 Walk: TypeAlias = Callable[[Prompt], AsyncIterator[Step]]
 
+RecordPrompt: TypeAlias = Callable[[Prompt], Awaitable[Trajectory]]
+"""Takes a prompt to the end of its trajectory, labelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRecorder:
+    """Records one prompt: walks it to its end, and labels its candidates."""
+
+    walk: Walk
+    oracle: Oracle
+
+    async def __call__(self, prompt: Prompt) -> Trajectory:
+        """Walk one prompt.
+
+        Raises ``InvalidInput`` for one that the model refuses, ``UpstreamError`` where the model fails.
+        """
+        candidates: list[RecordedCandidate] = []
+        ended: EndedReason | None = None
+        try:
+            async for step in self.walk(prompt):
+                match step:
+                    case Candidate():
+                        candidates.append(self._labelled(prompt, step))
+                    case Ended("upstream", detail):
+                        # Cutting the trajectory here would count what a healthy model goes on to say as no leak.
+                        raise UpstreamUnreachable(f"prompt {prompt.id!r}: {detail}; start again to resume")
+                    case Ended(reason):
+                        ended = "abstained" if reason == "abstained" else "upstream"
+        except UpstreamRejected as error:
+            raise InvalidInput(f"prompt {prompt.id!r}: {error}; mend or drop it, then resume") from error
+        return Trajectory(
+            id=prompt.id,
+            unit=prompt.unit,
+            benign=prompt.benign,
+            topic=prompt.topic,
+            groups=prompt.groups,
+            candidates=tuple(candidates),
+            ended=ended,
+        )
+
+    def _labelled(self, prompt: Prompt, candidate: Candidate) -> RecordedCandidate:
+        return RecordedCandidate(
+            round=candidate.round,
+            score=candidate.score,
+            topics=tuple(sorted({piece.topic_id for piece in candidate.evidence} | candidate.topics)),
+            answer=candidate.text,
+            leak=False if prompt.benign else self.oracle(prompt, candidate.text),
+            partial=candidate.partial,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """Walks prompts to the end of their trajectories, ``concurrency`` at a time.
+    """Has prompts recorded, ``concurrency`` at a time.
 
     Every finished prompt is at once a line of the file, so that a kill loses and repeats none. The file holds
     the answers, among them what is to be forgotten: only its owner may read it.
     """
 
-    walk: Walk
-    oracle: Oracle
+    record_prompt: RecordPrompt
     bindings: Bindings
     concurrency: int = 32
 
@@ -62,7 +111,7 @@ class Recorder:
             async def one(prompt: Prompt) -> None:
                 nonlocal done
                 async with gate:
-                    append(trajectory_line(await self._trajectory(prompt)))
+                    append(trajectory_line(await self.record_prompt(prompt)))
                 done += 1
                 progress(done, total)
 
@@ -97,41 +146,6 @@ class Recorder:
             return False
         os.truncate(path, 0)
         return True
-
-    async def _trajectory(self, prompt: Prompt) -> Trajectory:
-        candidates: list[RecordedCandidate] = []
-        ended: EndedReason | None = None
-        try:
-            async for step in self.walk(prompt):
-                match step:
-                    case Candidate():
-                        candidates.append(self._labelled(prompt, step))
-                    case Ended("upstream", detail):
-                        # Cutting the trajectory here would count what a healthy model goes on to say as no leak.
-                        raise UpstreamUnreachable(f"prompt {prompt.id!r}: {detail}; start again to resume")
-                    case Ended(reason):
-                        ended = "abstained" if reason == "abstained" else "upstream"
-        except UpstreamRejected as error:
-            raise InvalidInput(f"prompt {prompt.id!r}: {error}; mend or drop it, then resume") from error
-        return Trajectory(
-            id=prompt.id,
-            unit=prompt.unit,
-            benign=prompt.benign,
-            topic=prompt.topic,
-            groups=prompt.groups,
-            candidates=tuple(candidates),
-            ended=ended,
-        )
-
-    def _labelled(self, prompt: Prompt, candidate: Candidate) -> RecordedCandidate:
-        return RecordedCandidate(
-            round=candidate.round,
-            score=candidate.score,
-            topics=tuple(sorted({piece.topic_id for piece in candidate.evidence} | candidate.topics)),
-            answer=candidate.text,
-            leak=False if prompt.benign else self.oracle(prompt, candidate.text),
-            partial=candidate.partial,
-        )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from calibration.trajectory_file import read_trajectories
 from gateway.errors import InvalidInput, UpstreamRejected, UpstreamUnreachable
 from gateway.guard.plan import LoopPlan
 from gateway.guard.prompts import Prompt, PromptSet
-from gateway.guard.recording import Recorder
+from gateway.guard.recording import PromptRecorder, Recorder
 from gateway.guard.trajectory import walk
 
 BOUND = Bindings("g", "v", {"maren": "f"}, "r", "d", 2, "p")
@@ -43,7 +43,9 @@ def recorder(loop):
     def make(script, bindings=BOUND):
         talk = loop(script, plan=LoopPlan(rounds=2))
         walking = lambda prompt: walk(talk.upstream, talk.plan, prompt.request("m"), talk.policy)  # noqa: E731
-        return talk, Recorder(walking, lambda prompt, answer: "Seltal" in answer, bindings, concurrency=2)
+        return talk, Recorder(
+            PromptRecorder(walking, lambda prompt, answer: "Seltal" in answer), bindings, concurrency=2
+        )
 
     return make
 

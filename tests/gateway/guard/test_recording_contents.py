@@ -9,7 +9,7 @@ from calibration.trajectory_file import header_line, read_trajectories
 from gateway.errors import UpstreamError, UpstreamUnreachable
 from gateway.guard.plan import LoopPlan
 from gateway.guard.prompts import Prompt, PromptSet
-from gateway.guard.recording import Recorder
+from gateway.guard.recording import PromptRecorder, Recorder
 from gateway.guard.trajectory import walk
 
 BOUND = Bindings("g", "v", {"maren": "f"}, "r", "d", 2, "p")
@@ -25,7 +25,7 @@ async def recorded(loop, path, script, *prompts):
     """Record one prompt after the other, every answer with "Seltal" a leak."""
     talk = loop(script, plan=LoopPlan(rounds=2))
     walking = lambda one: walk(talk.upstream, talk.plan, one.request("m"), talk.policy)  # noqa: E731
-    made = Recorder(walking, lambda _, answer: "Seltal" in answer, BOUND, concurrency=1)
+    made = Recorder(PromptRecorder(walking, lambda _, answer: "Seltal" in answer), BOUND, concurrency=1)
     return (await made.record(PromptSet(prompts, "p"), path, lambda done, total: None)).trajectories
 
 
