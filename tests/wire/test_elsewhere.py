@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.app import open_gateway
 from gateway.elsewhere import RecordingElsewhere, Walking
 from gateway.errors import InvalidInput
 from gateway.guard.prompts import Prompt
 from gateway.guard.recording import PromptRecorder
+from gateway.parts import open_gateway
 from gateway.settings import given_settings
 from gateway.store.records import BackendRecord, ForgetTopic, Server
 from verifiers.protocol import Topic
