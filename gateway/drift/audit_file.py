@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from calibration.certificate import Certificate
@@ -62,6 +62,17 @@ class AuditFile:
             self._drift.drew(certificate)
 
 
+def _numbers(path: Path) -> Mapping[str, int]:
+    """Find the highest number of each certificate. What people wrote into the file is left to who reads labels."""
+    highest: dict[str, int] = {}
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            with suppress(ValueError, KeyError, TypeError):
+                said = json.loads(line)
+                highest[said["certificate"]] = max(highest.get(said["certificate"], 0), int(said["number"]))
+    return highest
+
+
 @contextmanager
 def keeping_audits(
     path: Path, drift: Drift, *, chance: Callable[[], float], report: Report
@@ -71,5 +82,6 @@ def keeping_audits(
         raise InvalidInput(f"others may read the audit file {path}: chmod 600 it, or name another file")
     if path.exists():
         os.truncate(path, intact_length(path))  # half a line, as a loss of power leaves it, was never counted
+        drift.found_drawn(_numbers(path))  # a whole one may not have been, where a kill came in between
     with appending(path) as append:
         yield AuditFile(append, drift, chance=chance, report=report)

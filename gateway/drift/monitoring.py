@@ -56,6 +56,7 @@ class Drift:
         self._report = report
         self._watches = {id_: watch.held_to(reactions.delta) for id_, watch in read_watches(path).items()}
         self._in_force: Mapping[str, Certificate] = {}
+        self._found_drawn: Mapping[str, int] = {}
         self._scores_since_save = 0
         self._unsaved = False
 
@@ -90,6 +91,13 @@ class Drift:
     def next_number(self, certificate: Certificate) -> int:
         """Give the number of the next audit."""
         return self._watch(certificate).drawn + 1
+
+    def found_drawn(self, numbers: Mapping[str, int]) -> None:
+        """Hear the last number of each certificate in the file of a process that may have been killed."""
+        self._found_drawn = numbers
+        for id_ in numbers.keys() & self._watches.keys():
+            watch = self._watches[id_]
+            self._watches[id_] = replace(watch, drawn=max(watch.drawn, numbers[id_]))
 
     def drew(self, certificate: Certificate) -> None:
         """Count an answer that was kept for an audit."""
@@ -134,7 +142,8 @@ class Drift:
         watch = self._watches.get(certificate.id)
         if watch is None:
             delta, least = self._reactions.delta, self._reactions.audit_probability
-            watch = Watch(Scores(self._seed(), delta), Audits(certificate.level, delta, least))
+            drawn = self._found_drawn.get(certificate.id, 0)
+            watch = Watch(Scores(self._seed(), delta), Audits(certificate.level, delta, least), drawn)
             self._watches[certificate.id] = watch
         return watch
 

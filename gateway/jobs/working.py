@@ -15,6 +15,7 @@ from gateway.calibrating import calibrate
 from gateway.errors import InvalidInput, LetheError, StoreError, UpstreamError
 from gateway.jobs.asking import prompts_of, wish_of
 from gateway.jobs.recording_file import Tail, recording_file
+from gateway.logs import Report
 from gateway.running import Gateway
 from gateway.store.acting import ACTING
 from gateway.store.calibration_jobs import CalibrationJobs
@@ -52,7 +53,7 @@ async def work_at(gateway: Gateway, jobs: CalibrationJobs, claimed: Claimed, pac
     gateway.report("calibration_taken", {"job": job.id, "done": job.done, "total": job.total})
     try:
         with recording_file(claimed.lines) as path:
-            result = await _until_stopped(gateway, _Keeping(jobs, claimed, path, pace), path)
+            result = await _until_stopped(gateway, _Keeping(jobs, claimed, path, pace, gateway.report), path)
         state = await _concluded(gateway, jobs, claimed, pace, result)
     except asyncio.CancelledError:
         with suppress(StoreError):
@@ -144,9 +145,10 @@ async def _put(gateway: Gateway, asked_by: str, certificate: Certificate) -> Non
 
 
 class _Keeping:
-    """Saves what is recorded, again and again, and holds the job by that."""
+    """Saves what is recorded, again and again, and holds the job by that. Reports when it cannot, and why."""
 
-    def __init__(self, jobs: CalibrationJobs, claimed: Claimed, path: Path, pace: Pace) -> None:
+    def __init__(self, jobs: CalibrationJobs, claimed: Claimed, path: Path, pace: Pace, report: Report) -> None:
+        self._report = report
         self.claimed = claimed
         self._jobs = jobs
         self._pace = pace
@@ -154,6 +156,7 @@ class _Keeping:
         self._saved = len(claimed.lines)
         self._unsaved: list[str] = []
         self._held_since = time.monotonic()
+        self._reported_at = 0.0
 
     async def keep(self, stop: asyncio.Event) -> Standing:
         """Save until ``stop``, and once more then; or until the job is cancelled or lost, and say so."""
@@ -171,7 +174,11 @@ class _Keeping:
         try:
             async with asyncio.timeout(hold_s / 3):
                 standing = await self._jobs.save(job_id, owner, self._unsaved, first=self._saved, hold_s=hold_s)
-        except (StoreError, TimeoutError):
+        except (StoreError, TimeoutError) as error:
+            if self._held_since > self._reported_at:
+                self._reported_at = asked
+                why = str(error) or "the database does not answer"
+                self._report("calibration_not_saved", {"job": job_id, "reason": why})
             # Stop before the database gives the job away, of which nobody here could hear.
             return "lost" if time.monotonic() - self._held_since > hold_s / 2 else "held"
         self._held_since = asked

@@ -147,6 +147,8 @@ async def end_job(
 ) -> bool:
     """End a job and delete what is sensitive about it; False, and nothing is done, where it is another's."""
     values = {"state": state, "note": note, "certificate": certificate_id, "updated_at": now, **_NOBODYS}
+    if state == "done":  # its last lines may never have been saved: the certificate is what counts
+        values["done"] = calibrations.c.total
     done: Any = await connection.execute(_owned(job_id, owner).values(**values))
     if done.rowcount == 1:
         await connection.execute(delete(calibration_lines).where(calibration_lines.c.job == job_id))

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import signal
 import time
+from contextlib import suppress
 
 import httpx
 import pytest
 
 from calibration.certificate import Certificate
-from gateway.store.chain import Whole, checked
+from gateway.parts import open_gateway
+from gateway.settings import given_settings
+from gateway.store.chain import Whole, checked, entry_of
 from gateway.store.store import Store
 from tests.cluster.processes import ADMIN_KEY, Replica
+from tests.faults.conftest import MAREN
 from tests.faults.model import LAKE, LEAK, SECRET, faulty_model, head, saying
 from tests.faults.wire import asking, connected, read_all
 from tests.wire.test_calibrate_command import CALIBRATE, Desk
+from tests.wire.test_upstreams import certify
 
 pytestmark = pytest.mark.faults
 AS_ADMIN = {"x-admin-key": ADMIN_KEY}
@@ -150,6 +156,68 @@ async def test_a_calibration_that_was_killed_ends_in_the_same_certificate(tmp_pa
         certificate.pop("id")
         certificate.pop("created")
     assert found[0] == found[1]
+
+
+class Writing:
+    """Clients that add topics and ask about one, until nobody answers; what was acknowledged is counted."""
+
+    def __init__(self, url):
+        self.url = url
+        self.tried: set[str] = set()
+        self.acknowledged: set[str] = set()
+        self.answered = 0
+        self._number = itertools.count(1)
+
+    async def until_killed(self):
+        """Write and ask, several at once."""
+        async with httpx.AsyncClient(headers=AS_ADMIN, timeout=20) as client:
+            await asyncio.gather(*(self._add(client) for _ in range(3)), *(self._ask() for _ in range(3)))
+
+    async def _add(self, client):
+        with suppress(httpx.TransportError):
+            while True:
+                name = f"t{next(self._number)}"
+                self.tried.add(name)
+                body = {"id": name, "name": f"Ormund {name}", "active": False}
+                assert 201 == (await client.post(f"{self.url}/admin/topics", json=body)).status_code
+                self.acknowledged.add(name)
+
+    async def _ask(self):
+        with suppress(ConnectionError):
+            while (await asked(self.url)).status == 200:
+                self.answered += 1
+
+
+async def test_kill_9_while_audit_entries_and_drawn_answers_are_written_loses_none(tmp_path):
+    """Twice: `lethe audit verify` passes, each acknowledged write is in the log, each answer in the file."""
+    drawn = tmp_path / "drawn.jsonl"
+    async with faulty_model(listing_or(saying(LAKE))) as model:
+        settings = given_settings(
+            database=str(tmp_path / "lethe.db"), upstream_url=model.url, rounds=1, decoding={"temperature": 0.0}
+        )
+        async with open_gateway(settings) as gateway:
+            await gateway.store.add(MAREN)
+            await certify(gateway, "m")
+        served = Served(tmp_path, model.url, LETHE_AUDIT_FILE=str(drawn), LETHE_AUDIT_PROBABILITY="1")
+        writing = Writing(served.url)
+        for _ in range(2):
+            await served.start()
+            killing = asyncio.create_task(after(1.0, served.stop(signal.SIGKILL)))
+            await writing.until_killed()
+            await killing
+            code, out, err = await Desk(tmp_path, model.url).run("audit", "verify", "--database", str(served.path))
+            assert 0 == code, (out, err)
+        store = await Store.open(served.path)
+        _, rows = await store.audit()
+        await store.aclose()
+        logged = {entry["subject"].removeprefix("topic ") for entry in map(entry_of, rows) if entry["subject"]}
+        assert (True, True) == (writing.acknowledged <= logged, writing.answered > 20)
+        assert logged <= writing.tried | {"maren", *(name for name in logged if name.startswith("certificate"))}
+        await served.start()
+        await served.stop()
+        numbers = [json.loads(line)["number"] for line in drawn.read_text().splitlines()]
+        assert [*range(1, len(numbers) + 1)] == numbers
+        assert writing.answered <= len(numbers) <= writing.answered + 2 * 3
 
 
 async def test_sigterm_under_load_finishes_what_runs(tmp_path):

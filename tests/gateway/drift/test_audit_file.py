@@ -11,6 +11,7 @@ from calibration.issue import issue_certificate
 from calibration.trajectories import Bindings, Candidate, Recording, Trajectory
 from gateway.drift.audit_file import AuditFile, keeping_audits
 from gateway.drift.monitoring import Drift, Reactions
+from gateway.drift.watch import Labelled
 from gateway.errors import InvalidInput
 from gateway.guard.loop import FellBack, Released
 from gateway.guard.policy import Bounded
@@ -84,3 +85,21 @@ def test_numbers_go_on_after_a_restart(tmp_path):
         with keeping_audits(tmp_path / "a.jsonl", drift, chance=lambda: 0.0, report=lambda *_: None) as file:
             file.offer(CERTIFICATE, ASKED, RELEASED)
         assert number == json.loads((tmp_path / "a.jsonl").read_text().splitlines()[-1])["number"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_answer_that_was_kept_and_not_counted_keeps_its_number(tmp_path, known):
+    """As a kill between the two leaves it; whether or not the state knew the certificate by then."""
+    state, kept = tmp_path / "s.json", []
+    for drawn in (1, 2, 3):
+        drift = Drift(Reactions(), state, seed=lambda: 7)
+        with keeping_audits(tmp_path / "a.jsonl", drift, chance=lambda: 0.0, report=lambda *_: None) as file:
+            before = state.read_bytes() if state.exists() else None
+            file.offer(CERTIFICATE, ASKED, RELEASED)
+            kept.append(drift.next_number(CERTIFICATE) - 1)
+        if drawn == 2:
+            state.write_bytes(before) if known else state.unlink()
+            with (tmp_path / "a.jsonl").open("a") as file:
+                file.write("what somebody wrote\n[]\n")
+    assert [1, 2, 3] == kept
+    assert 3 == drift.audited(CERTIFICATE, [Labelled(False, number) for number in kept])
