@@ -156,7 +156,7 @@ class _Keeping:
         self._saved = len(claimed.lines)
         self._unsaved: list[str] = []
         self._held_since = time.monotonic()
-        self._reported_at = 0.0
+        self._complaint = ""
 
     async def keep(self, stop: asyncio.Event) -> Standing:
         """Save until ``stop``, and once more then; or until the job is cancelled or lost, and say so."""
@@ -175,13 +175,13 @@ class _Keeping:
             async with asyncio.timeout(hold_s / 3):
                 standing = await self._jobs.save(job_id, owner, self._unsaved, first=self._saved, hold_s=hold_s)
         except (StoreError, TimeoutError) as error:
-            if self._held_since > self._reported_at:
-                self._reported_at = asked
-                why = str(error) or "the database does not answer"
+            why = str(error) or "the database does not answer"
+            if why != self._complaint:
+                self._complaint = why
                 self._report("calibration_not_saved", {"job": job_id, "reason": why})
             # Stop before the database gives the job away, of which nobody here could hear.
             return "lost" if time.monotonic() - self._held_since > hold_s / 2 else "held"
-        self._held_since = asked
+        self._held_since, self._complaint = asked, ""
         self._saved += len(self._unsaved)
         self._unsaved = []
         return standing
