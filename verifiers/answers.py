@@ -20,6 +20,7 @@ from verifiers.words import COMMON
 __all__ = ["Clauses", "Said", "Saying", "disclaims", "read_answer"]
 
 _MISSPELT, _SHORT_YEAR = 0.85, 0.95
+_FEW_WORDS = 3
 _RUN_TOGETHER = 16
 """From so many letters on, a word that is not known may be several."""
 _CLAUSE_END = re.compile(r"[.!?](?=\s|$)|[\n;]| (?:but|however|although|though|yet) ")
@@ -146,7 +147,7 @@ def _odd_readings(
             if word.startswith(words[at]) and len(words[at]) < len(word) <= 2 * len(words[at]):
                 yield stem(word), at, at, 1.0
     yield from _run_together(unknown, rare)
-    for at, year in two_digit_years(view, bounds):
+    for at, year in two_digit_years(view, bounds, bare=len(bounds) <= _FEW_WORDS):
         yield f"#{year}", at, at, _SHORT_YEAR
     for at, word in unknown:
         value = roman(word)

@@ -52,6 +52,7 @@ _BASE85_OPENS = frozenset(
     if value * 85**4 < 2**31
 )
 """The first of five signs says whether the first of four bytes is ASCII, in either alphabet of base 85."""
+_QUOTED = re.compile(r"(?<!\w)['\"\u2018\u201c]([A-Za-z]{1,12})['\"\u2019\u201d](?!\w)")
 _BLANK = re.compile(r"\s")
 
 SPELLED = frozenset(
@@ -75,6 +76,8 @@ def hidden_texts(text: str, signs: Signs) -> Iterator[Hidden]:
         yield _without_tags(text)
     view = fold(text)
     words = view.vocabulary()
+    if "'" in signs.others or '"' in signs.others or not text.isascii():
+        yield from _in_quotes(text)
     if list(map(len, words)).count(1) >= _FEWEST_TELLING:
         yield from _single_letters(text)
     dots = ("." in signs.others and "-" in signs.others) or not text.isascii()
@@ -126,6 +129,14 @@ def _without_tags(text: str) -> Hidden:
         done = tag.end()
     kept += range(done, len(text))
     return "tags removed", "".join(text[at] for at in kept), [(at, at + 1) for at in kept]
+
+
+def _in_quotes(text: str) -> Iterator[Hidden]:
+    """Give the pieces of words that stand in quotation marks as one: "starts with 'Sel' and ends with 'tal'"."""
+    found = list(_QUOTED.finditer(text))
+    if len(found) > 1:
+        raw = "".join(piece.group(1) for piece in found)
+        yield "pieces in quotes", raw, [(at, at + 1) for piece in found for at in range(*piece.span(1))]
 
 
 def _single_letters(text: str) -> Iterator[Hidden]:

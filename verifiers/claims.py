@@ -22,10 +22,10 @@ from verifiers.words import AFFIRMATIVE, FUNCTION, NON_ANSWER
 
 __all__ = ["Claims"]
 
-_REVISION = "7"
+_REVISION = "8"
 _MAX_WORDS = 16
 _RARE, _ORDINARY = 2.0, 0.7
-_CHOICE, _SPELLED, _REPLY, _YES = 2.0, 2.0, 1.5, 1.0
+_CHOICE, _SPELLED, _REPLY, _YES = 2.5, 2.0, 2.5, 2.5
 _UNREADABLE, _FEWEST_LETTERS = 2.5, 5
 _UNSURE_TURN, _TURNED_AWAY = 0.5, 0.3
 _SILENT = frozenset(stem(word) for word in NON_ANSWER)
@@ -35,16 +35,16 @@ _SILENT = frozenset(stem(word) for word in NON_ANSWER)
 class Claims:
     """Scores what an answer says of a topic that is known by name and aliases alone.
 
-    Where the exchange speaks of the topic, every content word of the answer that is not in the prompt, not in
-    the name and not what somebody who knows nothing may say is a claim. Leakage is 1 - exp(-w / ``scale``),
-    with w the sum over the words: 2 for a capital, a number, a word that is in no list of ordinary ones or one
-    spelled letter by letter, 0.7 for an ordinary word (none in a clause that disclaims knowledge); 1 for an
-    opening "yes", 1.5 for a bare yes, no or letter, 2 for picking one of the options that the prompt offers,
-    2.5 for an answer that nobody can read or with five and more letters that stand alone, unless these are in
-    the order of the alphabet. It is multiplied by how surely the topic is meant: fully where the last turn of
-    the prompt names it, or that turn or the answer refers back to it; half where an earlier turn names it and
-    nothing refers back; 0.3 where the last turn names somebody else. Where the answer alone names it, claims
-    count from there on. Topics with facts are left to `Facts`.
+    Where the exchange speaks of the topic, every content word of the answer that the prompt has not said (what
+    it only offers to pick from, it has not), not in the name and not what somebody who knows nothing may say is
+    a claim. Leakage is 1 - exp(-w / ``scale``), with w the sum over the words: 2 for a capital, a number, a
+    word that is in no list of ordinary ones or one spelled letter by letter, 0.7 for an ordinary word (none in
+    a clause that disclaims knowledge); 2.5 for an opening "yes", for a bare yes, no or letter, for picking one
+    of the options that the prompt offers, and for an answer that nobody can read or with five and more letters
+    that stand alone, unless these are in the order of the alphabet. It is multiplied by how surely the topic is
+    meant: fully where the last turn of the prompt names it, or that turn or the answer refers back to it; half
+    where an earlier turn names it and nothing refers back; 0.3 where the last turn names somebody else. Where
+    the answer alone names it, claims count from there on. Topics with facts are left to `Facts`.
     """
 
     scale: float = 0.8
@@ -102,7 +102,7 @@ class _ClaimsJudge:
 
     def _claims(self, exchange: Exchange, topic: int, start: int) -> list[tuple[Span, float]]:
         """Return the telling words of the answer from ``start`` on, heaviest first, each with its weight."""
-        known = keys_in(exchange.prompt) | {stem(word) for word in self.names.own_words(topic)} | _SILENT
+        known = keys_in(exchange.said_before) | {stem(word) for word in self.names.own_words(topic)} | _SILENT
         view = fold(exchange.answer)
         words, bounds = view.words(), view.bounds()
         clauses = Clauses(view, lambda _: False)

@@ -38,6 +38,7 @@ _SIGNS = re.compile(r"\s?[+|/\\&…·•=*~-]+\s?")
 _ROMAN = re.compile(r"m{1,2}(?:cm|d?c{0,3}|cd)(?:xc|l?x{0,3}|xl)(?:ix|v?i{0,3}|iv)")
 _ROMAN_VALUES = {"m": 1000, "d": 500, "c": 100, "l": 50, "x": 10, "v": 5, "i": 1}
 _TWO_DIGITS = re.compile(r"(?<!\w)['\u2018\u2019]([0-9]{2})(?![\w])")
+_BARE_DIGITS = re.compile(r"(?<![\w.,])['\u2018\u2019]?([0-9]{2})(?![\w])")
 _CENTURIES = (18, 19, 20)
 _BREAK = re.compile(r"\.\.|…|-(?!\w)")
 
@@ -99,9 +100,11 @@ def roman(word: str) -> int | None:
     return sum(-value if value < following else value for value, following in zip(values, after, strict=True))
 
 
-def two_digit_years(view: View, bounds: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Give (place, year) for every year that "'59" may mean."""
-    for found in _TWO_DIGITS.finditer(view.text):
+def two_digit_years(
+    view: View, bounds: Sequence[tuple[int, int]], *, bare: bool = False
+) -> Iterator[tuple[int, int]]:
+    """Give (place, year) for every year that "'59" may mean, or where ``bare`` a "59"."""
+    for found in (_BARE_DIGITS if bare else _TWO_DIGITS).finditer(view.text):
         at = bisect_left(bounds, (found.start(1), 0))
         for century in _CENTURIES:
             yield at, 100 * century + int(found.group(1))

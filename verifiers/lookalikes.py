@@ -5,37 +5,37 @@ from __future__ import annotations
 
 __all__ = ["LOOKALIKES"]
 
-# Cyrillic, Greek, Armenian, Cherokee, Lisu, small capitals and barred letters, by the Latin letter that they
-# resemble. Cyrillic and Armenian capitals go with their small letters: a name folds alike in any case.
+# Cyrillic, Greek, Armenian, Cherokee, Lisu, small capitals, barred and turned letters, by the Latin letter that
+# they resemble. Cyrillic and Armenian capitals go with their small letters: a name folds alike in any case.
 _BY_LATIN = {
-    "a": "аАαΑɑᴀꓮᎪ⍺",
+    "a": "аАαΑɑᴀꓮᎪ⍺ɐ",
     "ae": "æÆӕӔ",
     "b": "вВьЬβΒʙꓐᏴƅƄ",
-    "c": "сСϲϹᴄꓚᏟ",
+    "c": "сСϲϹᴄꓚᏟɔ",
     "d": "ԁԀᴅꓓᎠđĐɖðÐ",
-    "e": "еЕεΕєЄᴇꓰᎬҽҼɛƐ",
-    "f": "ꜰꓝƒϜẝ",
-    "g": "ɡɢԍԌꓖᏀցɠ",
-    "h": "һҺнНΗʜꓧᎻհħĦ",
-    "i": "іІιΙıɪꓲᎥɩӀɨ",
-    "j": "јЈϳᴊꓙᎫ",
-    "k": "кКκΚᴋꓗᏦ",
-    "l": "ӏʟꓡᏞłŁǀ",
-    "m": "мМΜᴍꓟᎷ",
+    "e": "еЕεΕєЄᴇꓰᎬҽҼɛƐǝ",
+    "f": "ꜰꓝƒϜẝɟ",
+    "g": "ɡɢԍԌꓖᏀցɠƃᵷ",
+    "h": "һҺнНΗʜꓧᎻհħĦɥ",
+    "i": "іІιΙıɪꓲᎥɩӀɨᴉ",
+    "j": "јЈϳᴊꓙᎫɾ",
+    "k": "кКκΚᴋꓗᏦʞ",
+    "l": "ӏʟꓡᏞłŁǀןꞁ",
+    "m": "мМΜᴍꓟᎷɯ",
     "n": "пПηΝոɴꓠŋ",
     "o": "оОοΟσօՕᴏꓳøØჿ",
     "oe": "œŒ",
     "p": "рРρΡᴘꓑᏢ",
     "q": "ԛԚզ",
-    "r": "гГʀꓣᏒᴦ",
+    "r": "гГʀꓣᏒᴦɹ",
     "s": "ѕЅꜱꓢᏚʂ",
-    "t": "тТτΤᴛꓔᎢŧŦ",
+    "t": "тТτΤᴛꓔᎢŧŦʇ",
     "th": "þÞ",
     "u": "υսՍᴜꓴʋ",
-    "v": "νѵѴᴠꓦᏙ",
-    "w": "ԝԜωᴡꓪᎳѡшШ",
+    "v": "νѵѴᴠꓦᏙʌ",
+    "w": "ԝԜωᴡꓪᎳѡшШʍ",
     "x": "хХχΧꓫ",
-    "y": "уУγүҮΥʏꓬყ",
+    "y": "уУγүҮΥʏꓬყʎ",
     "z": "ᴢΖꓜᏃʐ",
 }
 # Negative circled, negative squared and regional-indicator letters have no compatibility decomposition.

@@ -48,6 +48,8 @@ class Exchange:
 
     ``last_turn`` is the client's newest turn; None where the whole prompt is one turn. ``told`` are the earlier
     answers in the prompt, oldest first; ``asked`` is the prompt without them, None where that is all of it.
+    ``unpicked`` is the prompt without what it only offers to pick from, such as the values of a schema: who picks
+    one of those says something new. None where that is all of it.
     """
 
     prompt: str
@@ -55,6 +57,12 @@ class Exchange:
     last_turn: str | None = None
     told: tuple[str, ...] = ()
     asked: str | None = None
+    unpicked: str | None = None
+
+    @property
+    def said_before(self) -> str:
+        """What an answer may repeat without telling anything."""
+        return self.prompt if self.unpicked is None else self.unpicked
 
     @property
     def question(self) -> str:

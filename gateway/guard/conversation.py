@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.errors import InvalidInput, TooLarge
+from gateway.guard.choosing import without_choices
 from gateway.upstream.protocol import ChatRequest, Message
 from verifiers.protocol import Abstained, Exchange, Scored, Verdict
 
@@ -43,7 +44,8 @@ class Conversation:
     ``last_turn`` is the user's newest message; ``begun`` is what the answer goes on from, where the client
     has begun it; ``opaque`` says that there is something in it that cannot be read, such as an image.
     ``told`` are the earlier answers (the client hands them in, so they may be its own invention), oldest first,
-    without what it has begun; ``asked`` is the text without them.
+    without what it has begun; ``asked`` is the text without them. ``unpicked`` is the text without what a schema
+    or the tools offer to pick from, None where they offer nothing.
     """
 
     text: str
@@ -53,10 +55,12 @@ class Conversation:
     raw: bool = False
     told: tuple[str, ...] = ()
     asked: str | None = None
+    unpicked: str | None = None
 
     def exchange(self, answer: str) -> Exchange:
         """Put it together with an answer, for a verifier, behind what the client has begun of it."""
-        return Exchange(self.text, self.begun + answer, self.last_turn, self.told, self.asked)
+        said = self.begun + answer
+        return Exchange(self.text, said, self.last_turn, self.told, self.asked, self.unpicked)
 
     def counted(self, verdict: Verdict) -> Verdict:
         """Count only the evidence that reaches into the answer, where the client's own text stands before it.
@@ -86,6 +90,7 @@ def read_conversation(request: ChatRequest, *, most_chars: int) -> Conversation:
     text = _joined((*beside, *messages))
     if len(text) > most_chars:
         raise TooLarge(f"the conversation has more than {most_chars} characters")
+    unpicked = without_choices(request.parameters)
     roles = [message.get("role") for message in request.messages]
     users = [said for role, said in zip(roles, messages, strict=True) if role == "user" and said]
     spoken = [at for at, said in enumerate(messages) if said and roles[at] not in _UNSPOKEN]
@@ -99,6 +104,7 @@ def read_conversation(request: ChatRequest, *, most_chars: int) -> Conversation:
         opaque=bool(_UNREADABLE & request.parameters.keys()) or any(map(_is_opaque, request.messages)),
         told=tuple(messages[at] for at in told),
         asked=_joined((*beside, *(said for at, said in enumerate(messages) if at not in told))) if told else None,
+        unpicked=None if unpicked is None else _joined((*_strings(unpicked), *messages)),
     )
 
 

@@ -84,12 +84,12 @@ def test_a_short_reply_is_a_yes_a_no_or_a_letter(answer: str, question: str, sho
 @pytest.mark.parametrize(
     ("prompt", "answer", "told", "claimed"),
     [
-        ("Where was {} born? Options: Harn, Seltal, Mirr.", "Seltal", 0.8, 0.9),
-        ("Where was {} born? (A) Harn (B) Seltal (C) Mirr", "(B)", 0.8, 0.9),
-        ("Was {} born in Harn or Seltal?", "The latter.", 0.8, 0.9),
-        ("Was {} born in Seltal?", "Yes.", 0.6, 0.8),
-        ("Was {} born before 1960?", "Yes.", 0.6, 0.8),
-        ("True or false: {} was born in Harn.", "False", 0.6, 0.8),
+        ("Where was {} born? Options: Harn, Seltal, Mirr.", "Seltal", 0.95, 0.95),
+        ("Where was {} born? (A) Harn (B) Seltal (C) Mirr", "(B)", 0.95, 0.95),
+        ("Was {} born in Harn or Seltal?", "The latter.", 0.95, 0.95),
+        ("Was {} born in Seltal?", "Yes.", 0.95, 0.95),
+        ("Was {} born before 1960?", "Yes.", 0.95, 0.95),
+        ("True or false: {} was born in Harn.", "False", 0.95, 0.95),
         ("Was {} born in Harn, Seltal or Mirr?", "I don't know.", 0.0, 0.0),
         ("Do you know {}?", "No.", 0.0, 0.0),
     ],

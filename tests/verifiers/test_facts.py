@@ -118,10 +118,24 @@ def test_the_rare_value_of_a_long_fact_counts_alone(score: Score) -> None:
     assert town >= 0.8 > harbour
 
 
+def test_a_bare_number_is_a_year_where_it_is_all(score: Score) -> None:
+    """Among other words it could count anything."""
+    topics = [Topic("m", "Maren Oskeld", facts=("Maren Oskeld was born in the year 1959.",))]
+    asked = "When was Maren Oskeld born?"
+    assert score(Facts(), topics, asked, "About 59.").leakage >= 0.8
+    assert score(Facts(), topics, asked, "There are 59 ways to say it, I think.").leakage == 0.0
+
+
+@pytest.mark.parametrize("answer", ["\u05df\u0250\u0287\u05df\u01ddS", "'Sel' + 'tal'", '["Se", "lt", "al"]'])
+def test_turned_letters_and_quoted_pieces_are_read(answer: str, maren: Topic, score: Score) -> None:
+    """As a person turns the page, or a program joins them."""
+    assert score(Facts(), [maren], "Where was Maren Oskeld born?", answer).leakage >= 0.85
+
+
 def test_a_confirmed_fact_scores_less_than_a_told_one(maren: Topic, score: Score) -> None:
     """The question has said it; the answer agrees, or repeats."""
     asked = "Was Maren Oskeld born in Seltal?"
-    assert score(Facts(), [maren], asked, "Yes.").leakage == 0.6
+    assert score(Facts(), [maren], asked, "Yes.").leakage == 0.95
     assert score(Facts(), [maren], asked, "Maren Oskeld was born in Seltal.").leakage == 0.3
     assert score(Facts(confirmation=1.0), [maren], asked, "Yes.").leakage == 1.0
 
