@@ -19,6 +19,7 @@ from gateway.http.admin_verify import verify_router
 from gateway.http.answers import Ask, answers_router
 from gateway.http.audits import audits_router
 from gateway.http.clients import client_check, present_client
+from gateway.http.direct import Direct, endpoints_of
 from gateway.http.documented import ADMIN, ANSWERING, BEARER, LISTING, METERED, failures
 from gateway.http.embeddings import Embed, embeddings_router
 from gateway.http.health import health_router
@@ -54,9 +55,10 @@ class _Counting:
 def create_app(parts: Gateway, meters: Meters | None = None) -> FastAPI:
     """Put the parts behind their routes. ``meters`` go on counting where another application counted before."""
     app = FastAPI(title="Lethe", version=gateway.__version__, docs_url=None, redoc_url=None)
-    _include_answers(app, parts)
+    answers = _include_answers(app, parts)
     _include_admin(app, parts)
     install_problem_handlers(app, parts.report)
+    app.add_middleware(Direct, endpoints=endpoints_of(answers.routes))
     app.add_middleware(Visits, meters=meters or Meters(time.monotonic))
     app.add_middleware(
         BodyLimit, limit_bytes=parts.settings.max_body_bytes, timeout_s=parts.settings.body_timeout_s
@@ -65,7 +67,7 @@ def create_app(parts: Gateway, meters: Meters | None = None) -> FastAPI:
     return app
 
 
-def _include_answers(app: FastAPI, parts: Gateway) -> None:
+def _include_answers(app: FastAPI, parts: Gateway) -> APIRouter:
     # What clients and those who watch the process call.
     settings = parts.settings
     check = client_check(parts.client)
@@ -83,6 +85,7 @@ def _include_answers(app: FastAPI, parts: Gateway) -> None:
     app.include_router(health_router(parts.readiness, parts.upstream.problems, parts.drift.notes))
     metrics = metrics_router(parts.metrics, key=revealed(settings.metrics_key))
     app.include_router(metrics, dependencies=[BEARER], responses=failures(METERED))
+    return answers
 
 
 def _include_admin(app: FastAPI, parts: Gateway) -> None:

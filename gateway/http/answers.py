@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -40,6 +40,7 @@ class Ask(Protocol):
 
 
 _Work: TypeAlias = asyncio.Future[list[Outcome]]
+_AT_ONCE_S: Final = 0.05
 _Segments: TypeAlias = asyncio.Queue[str | None]
 
 DIALECTS = (CHAT, COMPLETIONS, RESPONSES)
@@ -82,12 +83,7 @@ def _endpoint(
         asked = dialect.decode(await json_body(request))
         if asked.stream:
             return await _streamed(ask, asked, keep_alive_s, disclosed)
-        work = asyncio.ensure_future(_all(ask, asked.requests))
-        try:
-            outcomes = await _unless_gone(request, work)
-        except BaseException:
-            work.cancel()
-            raise
+        outcomes = await _unless_gone(request, _all(ask, asked.requests))
         return Response(orjson.dumps(asked.body(outcomes, disclosed=disclosed)), media_type="application/json")
 
     return answer
@@ -99,17 +95,26 @@ async def _all(ask: Ask, requests: Sequence[ChatRequest]) -> list[Outcome]:
     return await all_of(ask(request) for request in requests)
 
 
-async def _unless_gone(request: Request, work: _Work) -> list[Outcome]:
-    """Wait for the outcomes, or cancel them as soon as the client goes away."""
-    gone = asyncio.ensure_future(_disconnected(request))
-    both: set[asyncio.Future[Any]] = {work, gone}
+async def _unless_gone(request: Request, work: Awaitable[list[Outcome]]) -> list[Outcome]:
+    """Wait for the outcomes, or cancel them when the client goes away.
+
+    Looking for that takes a task of its own, so it begins when the answer has not come at once.
+    """
+    loop, here = asyncio.get_running_loop(), asyncio.current_task()
+    looking: list[asyncio.Task[None]] = []
+
+    async def look() -> None:
+        await _disconnected(request)
+        if here is not None:
+            here.cancel("the client went away")
+
+    later = loop.call_later(_AT_ONCE_S, lambda: looking.append(loop.create_task(look())))
     try:
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            raise asyncio.CancelledError("the client went away")
-        return work.result()
+        return await work
     finally:
-        gone.cancel()
+        later.cancel()
+        for task in looking:
+            task.cancel()
 
 
 async def _disconnected(request: Request) -> None:

@@ -26,7 +26,14 @@ from gateway.errors import (
 from gateway.logs import Report, keep_silent
 from gateway.store.wire import explain, field_path
 
-__all__ = ["UNEXPECTED", "install_problem_handlers", "problem_body", "problem_status"]
+__all__ = [
+    "UNEXPECTED",
+    "install_problem_handlers",
+    "on_gone",
+    "on_lethe_error",
+    "problem_body",
+    "problem_status",
+]
 
 _STORE_UNAVAILABLE: Final = "the gateway cannot read its policy, so nothing is released; its log says why"
 UNEXPECTED: Final = "the gateway failed; nothing was released"
@@ -39,10 +46,10 @@ _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 def install_problem_handlers(app: FastAPI, report: Report = keep_silent) -> None:
     """Make the app answer every error in one shape. Starlette still raises unexpected ones to the server."""
     app.state.report = report
-    app.add_exception_handler(LetheError, _on_lethe_error)
+    app.add_exception_handler(LetheError, on_lethe_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_body)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(ClientDisconnect, _on_gone)
+    app.add_exception_handler(ClientDisconnect, on_gone)
     app.add_exception_handler(Exception, _on_unexpected)
 
 
@@ -75,7 +82,8 @@ def _body(message: str, kind: str, param: str | None, code: str | None) -> dict[
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-async def _on_lethe_error(request: Request, error: Exception) -> JSONResponse:
+async def on_lethe_error(request: Request, error: Exception) -> JSONResponse:
+    """Answer with the error's status and body."""
     if not isinstance(error, LetheError):  # starlette's signature promises less than it does
         raise error
     headers: dict[str, str] = {}
@@ -109,7 +117,7 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
     if not isinstance(error, HTTPException):
         raise error
     if isinstance(error.__cause__, LetheError):  # FastAPI's own wrapping of what reading the body raised
-        return await _on_lethe_error(request, error.__cause__)
+        return await on_lethe_error(request, error.__cause__)
     phrase = HTTPStatus(error.status_code).phrase
     kind = "invalid_request_error" if error.status_code < 500 else "server_error"
     body = _body(phrase, kind, None, phrase.lower().replace(" ", "_"))
@@ -119,7 +127,7 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
     return _answer(request, error.status_code, body, headers)
 
 
-async def _on_gone(request: Request, error: Exception) -> JSONResponse:
+async def on_gone(request: Request, error: Exception) -> JSONResponse:
     """Answer nobody: who went away in the middle of a body is no failure of the gateway's."""
     return _answer(request, 400, _body("the body is not whole", "invalid_request_error", None, "invalid_body"))
 
