@@ -11,8 +11,9 @@ from gateway.errors import InvalidInput
 from gateway.settings import Settings, revealed
 from gateway.settings_upstreams import BadWords, UpstreamSettings
 from gateway.upstream.breaker import Breaker
+from gateway.upstream.exchange import Timeouts
 from gateway.upstream.gate import Gate
-from gateway.upstream.openai import OpenAIUpstream, Timeouts
+from gateway.upstream.openai import OpenAIUpstream
 from gateway.upstream.pool import Patience, Pool
 from gateway.upstream.protocol import Capabilities
 from gateway.upstream.server import Server

@@ -11,10 +11,23 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.errors import UpstreamGarbage
 
-__all__ = ["UNCOMPRESSED", "Bounded"]
+__all__ = ["UNCOMPRESSED", "Bounded", "compressed", "too_large"]
 
 UNCOMPRESSED = {"accept-encoding": "identity"}
 """What to ask for: a few compressed bytes could become more than any memory holds."""
+
+
+def compressed() -> UpstreamGarbage:
+    """Make the error of an answer that is compressed."""
+    return UpstreamGarbage("the model server compressed its answer unasked; nothing of it was passed on")
+
+
+def too_large(most_bytes: int) -> UpstreamGarbage:
+    """Make the error of an answer beyond the limit."""
+    return UpstreamGarbage(
+        f"the model server's answer is larger than {most_bytes} bytes (LETHE_MAX_ANSWER_BYTES); "
+        "nothing of it was passed on"
+    )
 
 
 class Bounded(httpx.AsyncBaseTransport):
@@ -33,7 +46,7 @@ class Bounded(httpx.AsyncBaseTransport):
         response.stream = _Counted(response.stream, self._most_bytes)
         if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
             await response.stream.aclose()
-            raise UpstreamGarbage("the model server compressed its answer unasked; nothing of it was passed on")
+            raise compressed()
         return response
 
     async def aclose(self) -> None:
@@ -52,10 +65,7 @@ class _Counted(httpx.AsyncByteStream):
             async for chunk in self._stream:
                 seen += len(chunk)
                 if seen > self._most_bytes:
-                    raise UpstreamGarbage(
-                        f"the model server's answer is larger than {self._most_bytes} bytes "
-                        "(LETHE_MAX_ANSWER_BYTES); nothing of it was passed on"
-                    )
+                    raise too_large(self._most_bytes)
                 yield chunk
 
     async def aclose(self) -> None:

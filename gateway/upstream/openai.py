@@ -7,10 +7,8 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import httpx
 import orjson
 from httpx_aiohttp import AiohttpTransport
@@ -18,15 +16,14 @@ from httpx_sse import EventSource, SSEError
 
 from gateway.errors import (
     InvalidInput,
-    UpstreamError,
     UpstreamGarbage,
     UpstreamRejected,
     UpstreamTimeout,
-    UpstreamUnreachable,
 )
 from gateway.upstream.bans import BANNED_ARGUMENT
 from gateway.upstream.bounded import UNCOMPRESSED, Bounded
 from gateway.upstream.chunks import Chunks, usage_in
+from gateway.upstream.exchange import Exchanging, ThroughTransport, Timeouts, failure
 from gateway.upstream.protocol import (
     Capabilities,
     ChatRequest,
@@ -36,34 +33,24 @@ from gateway.upstream.protocol import (
     Embeddings,
     Send,
 )
+from gateway.upstream.session import Session
 from gateway.upstream.vectors import read_embeddings
 
-__all__ = ["MOST_BYTES", "OpenAIUpstream", "Timeouts"]
+__all__ = ["MOST_BYTES", "OpenAIUpstream"]
 
 MOST_BYTES = 50_000_000
 """Longer than any answer of words, and than two thousand vectors."""
 
 _SPARE = 8
 """Connections beside those for answers: looking at a busy server must not wait for it."""
-_PATHS = ("/chat/completions", "/completions", "/embeddings", "/models")
 _CHOICE_FIELDS = ("index", "message", "text", "finish_reason")
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds that each phase of an exchange may take."""
-
-    connect_s: float = 5.0
-    read_s: float = 120.0
-    write_s: float = 30.0
-    pool_s: float = 10.0
 
 
 class OpenAIUpstream:
     """A server that speaks the OpenAI dialect: vLLM, llama.cpp, a hosted API.
 
-    ``base_url`` ends in the version path (``…/v1``). Up to ``connections`` are kept and reused. The transport
-    is httpx over aiohttp, which costs a fifth of httpx's own under concurrency; a caller may pass another.
+    ``base_url`` ends in the version path (``…/v1``). Up to ``connections`` are kept and reused: for whole answers
+    by aiohttp itself, for streams by httpx over aiohttp; a caller may pass a transport for both.
     An answer of more than ``most_bytes``, or a compressed one, raises ``UpstreamGarbage``.
     """
 
@@ -86,16 +73,20 @@ class OpenAIUpstream:
         timeout = httpx.Timeout(
             connect=limits.connect_s, read=limits.read_s, write=limits.write_s, pool=limits.pool_s
         )
-        self._transport = Bounded(transport or AiohttpTransport(limits=kept), most_bytes)
+        bounded = Bounded(transport or AiohttpTransport(limits=kept), most_bytes)
         self._client = httpx.AsyncClient(
             base_url=self._base_url,
             headers={**UNCOMPRESSED, **({"authorization": f"Bearer {api_key}"} if api_key else {})},
             timeout=timeout,
-            transport=self._transport,
+            transport=bounded,
         )
-        self._headers = httpx.Headers({**self._client.headers, "content-type": "application/json"})
-        self._urls = {path: httpx.URL(self._base_url + path) for path in _PATHS}
-        self._extensions = {"timeout": timeout.as_dict()}
+        headers = {**self._client.headers, "content-type": "application/json"}
+        self._whole: Exchanging
+        if transport is None:
+            most = connections + _SPARE
+            self._whole = Session(self._base_url, headers, timeouts=limits, most=most, most_bytes=most_bytes)
+        else:
+            self._whole = ThroughTransport(bounded, self._base_url, headers, timeout)
 
     def fingerprint(self, model: str) -> str:
         """Name the server and the model. A server that swaps the weights under one name is not noticed."""
@@ -117,7 +108,7 @@ class OpenAIUpstream:
             ) as response:
                 if response.status_code < 400:
                     begun = True
-                _require_success(response)
+                _require_success(response.status_code, response.headers.get("retry-after"))
                 async with aclosing(EventSource(response).aiter_sse()) as events:
                     async for event in events:
                         if event.data == "[DONE]":
@@ -127,7 +118,7 @@ class OpenAIUpstream:
         except SSEError as error:
             raise UpstreamGarbage("the model server answered no stream; nothing was passed on") from error
         except httpx.HTTPError as error:
-            raise _failure(error, answer_begun=begun) from error
+            raise failure(error, answer_begun=begun) from error
         return chunks.completion()
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
@@ -165,38 +156,25 @@ class OpenAIUpstream:
 
     async def aclose(self) -> None:
         """Close the connections."""
+        await self._whole.aclose()
         await self._client.aclose()
 
     async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
-        content = _encoded(body) if body is not None else None
-        # Past httpx's client, which would look for redirects, cookies and credentials: a third of the cost.
-        asked = httpx.Request(
-            method, self._urls[path], headers=self._headers, content=content, extensions=self._extensions
-        )
-        try:
-            response = await self._transport.handle_async_request(asked)
-        except httpx.HTTPError as error:
-            raise _failure(error, answer_begun=False) from error
-        try:
-            answered = await response.aread()
-        except httpx.HTTPError as error:
-            raise _failure(error, answer_begun=True) from error
-        finally:
-            await response.aclose()
-        _require_success(response)
-        return _json_object(answered)
+        answer = await self._whole.exchange(method, path, None if body is None else _encoded(body))
+        _require_success(answer.status, answer.retry_after)
+        return _json_object(answer.content)
 
 
 def _path(request: ChatRequest) -> str:
     return "/completions" if request.raw else "/chat/completions"
 
 
-def _require_success(response: httpx.Response) -> None:
-    if response.status_code >= 400:
+def _require_success(status: int, retry_after: str | None) -> None:
+    if status >= 400:
         raise UpstreamRejected(
-            f"the model server refused the request with status {response.status_code}",
-            upstream_status=response.status_code,
-            retry_after=response.headers.get("retry-after"),
+            f"the model server refused the request with status {status}",
+            upstream_status=status,
+            retry_after=retry_after,
         )
 
 
@@ -205,34 +183,6 @@ def _encoded(body: Mapping[str, Any]) -> bytes:
         return orjson.dumps(body)
     except TypeError as error:  # a lone surrogate, an integer beyond 64 bits, too deep
         raise InvalidInput("the request holds something that JSON cannot say", param="messages") from error
-
-
-def _failure(error: httpx.HTTPError, *, answer_begun: bool) -> UpstreamError:
-    """Tell a wait that was too long from a server that is not there."""
-    if isinstance(error, httpx.TimeoutException) and not _refused(error):
-        return _timeout(error)
-    return UpstreamUnreachable(
-        "the model server cannot be reached or broke off; check that it runs, and LETHE_UPSTREAM_URL",
-        answer_begun=answer_begun,
-    )
-
-
-def _refused(error: httpx.TimeoutException) -> bool:
-    """Look behind httpx-aiohttp 0.2, which calls a refused or cut connection a timeout too."""
-    cause = error.__cause__
-    return isinstance(cause, aiohttp.ClientConnectionError) and not isinstance(cause, aiohttp.ServerTimeoutError)
-
-
-def _timeout(error: httpx.TimeoutException) -> UpstreamTimeout:
-    match error:
-        case httpx.ConnectTimeout():
-            return UpstreamTimeout("the model server did not accept a connection in time", phase="connect")
-        case httpx.WriteTimeout():
-            return UpstreamTimeout("the model server did not take the request in time", phase="write")
-        case httpx.PoolTimeout():
-            return UpstreamTimeout("no connection to the model server came free in time", phase="pool")
-        case _:
-            return UpstreamTimeout("the model server did not answer in time", phase="read")
 
 
 def _json_object(content: bytes) -> dict[str, Any]:

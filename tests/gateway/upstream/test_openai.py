@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from gateway.errors import UpstreamGarbage, UpstreamRejected, UpstreamTimeout, UpstreamUnreachable
-from gateway.upstream.openai import OpenAIUpstream, Timeouts
+from gateway.upstream.exchange import Timeouts
+from gateway.upstream.openai import OpenAIUpstream
 from gateway.upstream.protocol import Capabilities, ChatRequest, Usage
 
 ANSWER = {
