@@ -100,7 +100,11 @@ class _Supervised:
         return self._process.pid
 
     async def start(self) -> None:
-        """Start the process, in a group of its own so that its workers end with it."""
+        """Start the process, in a group of its own so that its workers end with it.
+
+        Not in a session of its own: Linux shares the processors among sessions, and a vLLM that keeps them all
+        busy then lets a gateway on the same two of them wait for half a second at a time.
+        """
         self.starts += 1
         try:
             self._process = await asyncio.create_subprocess_exec(
@@ -108,7 +112,7 @@ class _Supervised:
                 env={**_unsecret(os.environ), **self._server.environment, "VLLM_API_KEY": self.api_key},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
-                start_new_session=True,
+                process_group=0,
             )
         except OSError as error:
             raise UpstreamUnreachable(

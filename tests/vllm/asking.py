@@ -22,11 +22,12 @@ def leaks(probe, text):
     return ForbiddenStrings.of(probe.forbidden).leaks(text)
 
 
-async def metric(vllm, name):
-    """Read one of vLLM's own metrics, summed over its labels."""
+async def metric(vllm, name, label=""):
+    """Read one of vLLM's own metrics, summed over its labels, or where they hold one."""
     async with httpx.AsyncClient() as client:
         text = (await client.get(f"{vllm.root}/metrics")).text
-    return sum(float(found) for found in re.findall(rf"^{re.escape(name)}(?:{{.*}})? (\S+)$", text, re.M))
+    labels = f"{{.*{re.escape(label)}.*}}" if label else "(?:{.*})?"
+    return sum(float(found) for found in re.findall(rf"^{re.escape(name)}{labels} (\S+)$", text, re.M))
 
 
 async def idle(vllm):
