@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from gateway.in_force import Subject
 from gateway.labelling import audited, sampled
 from gateway.running import Gateway
 from gateway.settings import Settings
+from gateway.threads import apart
 
 __all__ = [
     "Wish",
@@ -100,7 +100,7 @@ async def calibrate(
             model=model, oracle=oracle, progress=progress, concurrency=concurrency, engine=engine,
         )  # fmt: skip
     # Seconds of computing, for which nobody else in this process should wait.
-    return await asyncio.to_thread(_certificate, recording, wish, labels, audit, few, created)
+    return await apart(_certificate, recording, wish, labels, audit, few, created)
 
 
 def _certificate(

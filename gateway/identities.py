@@ -19,6 +19,7 @@ from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from gateway.errors import IdentitiesUnavailable, InvalidInput, Unauthenticated
+from gateway.threads import apart
 
 __all__ = ["Identities", "Provider", "ReadKeys", "open_identities"]
 
@@ -131,7 +132,7 @@ async def open_identities(
 ) -> AsyncIterator[Identities]:
     """Read the keys from a file's path or an https:// address. Raises ``InvalidInput`` for another address."""
     if "://" not in keys:
-        yield Identities(provider, lambda: asyncio.to_thread(_file, Path(keys)), clock=clock, now=now)
+        yield Identities(provider, lambda: apart(_file, Path(keys)), clock=clock, now=now)
         return
     address = httpx.URL(keys)
     if address.scheme != "https" and address.host not in ("127.0.0.1", "localhost", "::1"):

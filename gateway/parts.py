@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import (
@@ -38,6 +39,7 @@ from gateway.store.records import Fallback, Place
 from gateway.store.store import Store
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.trace import Trace, together
+from gateway.threads import Threads
 from gateway.upstream.protocol import Upstream
 from gateway.upstream.routing import Opener, Routing
 
@@ -71,11 +73,14 @@ async def open_gateway(
         drift_file = settings.drift_file or state_path(store.database.path)
         drift = Drift(_reactions(settings), drift_file, seed=lambda: randbits(63), report=report)
         stack.callback(drift.save)
+        threads = Threads(2 * settings.verify_timeout_s)
+        asyncio.get_running_loop().set_default_executor(threads)
         panel = stack.enter_context(open_panel(settings))
         if shut := sealed(panel.key, await store.topics()):
             raise InvalidInput(why_sealed(panel.key, shut))
         policies = _policies(settings, store, routing, panel, drift)
         metrics = _metrics(routing, drift)
+        metrics.threads(threads.held)
         trace = together(metrics, stack.enter_context(_exporting())) if settings.otel else metrics
         guard = _guard(settings, trace)
         audits = stack.enter_context(_auditing(settings, drift, report))
@@ -96,6 +101,7 @@ async def open_gateway(
             audits,
             monitored,
             panel,
+            threads,
             tokens,
         )
 

@@ -28,6 +28,7 @@ from gateway.guard.policy import (
 from gateway.guard.watching import watching
 from gateway.in_force import Case, InForce, Served, Sets, Subject, judges_alike, readable, under
 from gateway.store.records import Place, PolicyRecord
+from gateway.threads import apart
 from gateway.upstream.protocol import Upstream
 from gateway.upstream.routing import Routing, Wanted, generator_fingerprint
 
@@ -193,7 +194,7 @@ class Policies:
             if unusable is not None:
                 raise InvalidInput(unusable)
             active = in_force.active_for_some
-            policy = await asyncio.to_thread(
+            policy = await apart(
                 Policy.prepare, record.revision, in_force.topics(active), panel, verify_timeout_s=None
             )
             if policy.sealed is not None:
@@ -311,7 +312,7 @@ class Policies:
             if known is not None:
                 return known
             record = in_force.record
-            policy = await asyncio.to_thread(
+            policy = await apart(
                 Policy.prepare,
                 record.revision,
                 in_force.topics(active),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final
 from gateway.errors import InvalidInput
 from gateway.store.backend_wire import BackendBody
 from gateway.store.records import BackendRecord, Checkpoint, Place
+from gateway.threads import apart
 from gateway.upstream.checkpoint_files import checkpoint_fingerprint
 from gateway.upstream.openai import OpenAIUpstream
 
@@ -37,7 +37,7 @@ async def place_fingerprint(place: Place) -> str:
     Raises ``InvalidInput`` where there is no checkpoint.
     """
     if isinstance(place, Checkpoint):
-        return await asyncio.to_thread(checkpoint_fingerprint, place.path)
+        return await apart(checkpoint_fingerprint, place.path)
     named = OpenAIUpstream(place.url)
     try:
         return named.fingerprint(place.model)

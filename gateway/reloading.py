@@ -19,6 +19,7 @@ from gateway.limits import Meters
 from gateway.parts import reconfigured
 from gateway.running import Gateway
 from gateway.settings import HOT, Settings
+from gateway.threads import apart
 
 __all__ = ["Reloading", "reloading_on_change"]
 
@@ -52,7 +53,7 @@ class Reloading:
         """
         async with self._changing:
             try:
-                settings = await asyncio.to_thread(self._read)
+                settings = await apart(self._read)
                 changed = self._changed(settings)
                 if changed:
                     parts = reconfigured(self.parts, settings)

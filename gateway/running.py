@@ -33,6 +33,7 @@ from gateway.store.records import Place
 from gateway.store.store import Store
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.trace import Trace
+from gateway.threads import Threads
 from gateway.upstream.failing import standing_in_helps
 from gateway.upstream.protocol import ChatRequest, EmbeddingRequest, Upstream
 from gateway.upstream.routing import Routing
@@ -63,6 +64,7 @@ class Gateway:
     audits: AuditFile | None
     monitoring: Monitoring
     panel: Panel
+    threads: Threads
     tokens: Tokens | None = None
 
     async def client(self, given: str) -> Client:
@@ -203,7 +205,7 @@ class Gateway:
 
     async def readiness(self) -> Mapping[str, str]:
         """Name each thing that answers depend on, and what is wrong with it (empty: nothing)."""
-        found = {"store": "", "upstream": "", "certificate": ""}
+        found = {"store": "", "upstream": "", "certificate": "", "verifiers": self.threads.problem()}
         models: tuple[str, ...] = ()
         try:
             models = await self.upstream.models()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.threads import apart
 from verifiers.attribution import mentions_of
 from verifiers.combine import with_deadline
 from verifiers.private.index import PrivateIndex
@@ -45,7 +46,7 @@ class Screen:
 
     async def touched(self, prompt: str) -> frozenset[str]:
         """Name the active topics that the conversation so far could be about."""
-        return await asyncio.to_thread(self._look, prompt) if len(prompt) > _LONG_CHARS else self._look(prompt)
+        return await apart(self._look, prompt) if len(prompt) > _LONG_CHARS else self._look(prompt)
 
     def judge(self, *, touched: bool) -> Judge:
         """Give all verifiers to a conversation that touches a topic, the cheap ones to any other."""

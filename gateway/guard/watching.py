@@ -19,6 +19,7 @@ from gateway.guard.private import sealed
 from gateway.guard.release import goes_out
 from gateway.guard.screen import Screen, bounded
 from gateway.store.records import ForgetTopic
+from gateway.threads import apart
 from gateway.upstream.protocol import ChatRequest, Choice
 from verifiers.combine import Worst, about
 from verifiers.protocol import Abstained, Exchange, Judge, Topic, Verdict, Verifier
@@ -73,7 +74,7 @@ class Watching:
         """
         async with self._making:
             if self._ready is None:
-                self._ready = await asyncio.to_thread(self._prepared)
+                self._ready = await apart(self._prepared)
             ready = self._ready
         topics = {id_: topic for id_, topic in self._watched.items() if id_ not in enforced}
         held = ZeroEvidence("nothing is enforced") if isinstance(rule, Open) else rule

@@ -78,12 +78,19 @@ class Metrics:
             buckets=_REQUEST_S,
             registry=own,
         )
+        self._threads_held = Gauge(
+            "lethe_verifier_threads_held", "Threads of verifiers whose work does not end.", registry=own
+        )
         self._drift_wealth = Gauge(
             "lethe_drift_log_wealth", "Evidence that the world changed, log.", ["monitor"], registry=own
         )
         self._drift_alarm = Gauge(
             "lethe_drift_alarm", "1 where a monitor of drift rang.", ["monitor"], registry=own
         )
+
+    def threads(self, held: Callable[[], int]) -> None:
+        """Ask how many threads of the verifiers are held whenever the values are scraped."""
+        self._threads_held.set_function(held)
 
     def stood_in(self) -> None:
         """Count a request that goes on with another generator, the one before having failed."""

@@ -17,6 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.errors import LetheError, UpstreamUnreachable
 from gateway.telemetry.upstreams import ServerStanding
+from gateway.threads import apart
 from gateway.upstream.protocol import (
     Capabilities,
     ChatRequest,
@@ -243,7 +244,7 @@ class Routing(Generic[P]):
 
     async def _opened(self, name: str, wanted: Wanted[P]) -> Upstream:
         try:
-            upstream = await asyncio.to_thread(self._opener.open, name, wanted.place)
+            upstream = await apart(self._opener.open, name, wanted.place)
             as_added = upstream.fingerprint(name) == wanted.fingerprint
         except LetheError as error:
             return self._unavailable(wanted, str(error))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from dataclasses import replace
 
+import orjson
 import pytest
 
 from gateway.app import create_app
@@ -13,7 +15,7 @@ from gateway.guard.policy import Panel
 from gateway.parts import reconfigured
 from gateway.serving import serving
 from tests.faults.model import LAKE, LEAK, answering, dripping, endless, faulty_model, head, saying, silent
-from tests.faults.wire import ask
+from tests.faults.wire import ask, exchange
 from verifiers.protocol import Abstained, Scored
 
 
@@ -94,6 +96,53 @@ async def test_what_a_verifier_did_not_judge_never_goes_out(face, way, streaming
             failing.fault = None
             answer = await ask(url, **way)
             assert (200, True) == (answer.status, b"lake" in answer.body)
+
+
+async def readiness(url):
+    """Ask whether it is ready, and give what it says of the verifiers."""
+    answer = await exchange(url, b"GET /readyz HTTP/1.1\r\nhost: l\r\nconnection: close\r\n\r\n")
+    said = orjson.loads(answer.body)["checks"]["verifiers"]
+    assert answer.status == 503 or said == "ok"
+    return said
+
+
+async def switched(url, switch):
+    """Switch the topic as an operator; gives the status."""
+    head_ = f"POST /admin/topics/maren/{switch} HTTP/1.1\r\nhost: l\r\nx-admin-key: admin-key\r\n"
+    return (await exchange(url, f"{head_}content-length: 0\r\nconnection: close\r\n\r\n".encode())).status
+
+
+async def test_a_verifier_that_holds_every_thread_closes_the_gateway_until_it_lets_go(face):
+    """And no longer; meanwhile it says so, refuses more at once, and an operator can still switch topics."""
+    let_go = threading.Event()
+
+    async def hold():
+        await asyncio.to_thread(let_go.wait, 60)
+        return Scored(0.0)
+
+    async with face(saying(LAKE), verify_timeout_s=0.2) as faced:
+        count, failing = faced.gateway.threads.count, Failing(None)
+        judged = replace(faced.gateway, panel=Panel((failing,)))
+        async with serving(create_app(reconfigured(judged, judged.settings))) as url:
+            try:
+                failing.fault = hold
+                answers = await asyncio.gather(*(ask(url) for _ in range(count + 3)))
+                assert {(200, False)} == {(answer.status, b"lake" in answer.body) for answer in answers}
+                await asyncio.sleep(0.5)
+                assert "held by work that does not end" in await readiness(url)
+                began = time.monotonic()
+                assert b"lake" not in (await ask(url, LAKE * 2000)).body
+                assert time.monotonic() - began < 5
+                assert 200 == await switched(url, "deactivate")
+                assert b"lake" in (await ask(url, LAKE * 2000)).body
+                assert 200 == await switched(url, "activate")
+                assert b"lake" not in (await ask(url)).body
+            finally:
+                let_go.set()
+            failing.fault = None
+            await asyncio.sleep(0.2)
+            assert "ok" == await readiness(url)
+            assert b"lake" in (await ask(url)).body
 
 
 @pytest.mark.parametrize(
