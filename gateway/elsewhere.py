@@ -14,7 +14,8 @@ from gateway.errors import InvalidInput
 from gateway.guard.plan import LoopPlan
 from gateway.guard.prompts import Prompt
 from gateway.guard.recording import Oracle, PromptRecorder
-from gateway.guard.trajectory import Step, walk
+from gateway.guard.steps import Step
+from gateway.guard.trajectory import walk
 from gateway.in_force import Subject
 from gateway.opening import Backends, open_upstream
 from gateway.panel import open_panel

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Closed, Open, Policy, ReleaseRule, ZeroEvidence
 from gateway.guard.release import goes_out
-from gateway.guard.trajectory import Candidate, walk
+from gateway.guard.steps import Candidate
+from gateway.guard.trajectory import walk
 from gateway.upstream.protocol import ChatRequest
 from gateway.upstream.scripted import ScriptedUpstream
 from verifiers.protocol import Evidence

@@ -18,9 +18,10 @@ from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Closed, Open, Policy, ReleaseRule, ZeroEvidence
 from gateway.guard.release import goes_out
 from gateway.guard.shapes import keeps_shape
+from gateway.guard.steps import Candidate, Ended
 from gateway.guard.streaming import Refused, SendOut, StreamedLoop
 from gateway.guard.together import all_of
-from gateway.guard.trajectory import Candidate, Ended, generated, walk
+from gateway.guard.trajectory import generated, walk
 from gateway.store.records import Fallback
 from gateway.telemetry.trace import UNTRACED, Trace
 from gateway.upstream.protocol import ChatRequest, Choice, Upstream, Usage

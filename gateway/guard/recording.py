@@ -16,8 +16,8 @@ from calibration.trajectories import Ended as EndedReason
 from calibration.trajectory_file import header_line, intact_length, read_trajectories, trajectory_line
 from gateway.errors import InvalidInput, UpstreamRejected, UpstreamUnreachable
 from gateway.guard.prompts import Prompt, PromptSet
+from gateway.guard.steps import Candidate, Ended, Step
 from gateway.guard.together import all_of
-from gateway.guard.trajectory import Candidate, Ended, Step
 
 __all__ = ["Oracle", "Progress", "PromptRecorder", "RecordPrompt", "Recorder", "Walk", "appending"]
 

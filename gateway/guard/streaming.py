@@ -9,13 +9,15 @@ from typing import Final, Literal, TypeAlias
 
 from calibration.release import gives_up
 from gateway.errors import UpstreamGarbage
+from gateway.guard.beginnings import Beginnings, beginning
 from gateway.guard.invisible import following
 from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Policy, ZeroEvidence
 from gateway.guard.release import goes_out
 from gateway.guard.segments import next_cut
 from gateway.guard.shapes import call_required
-from gateway.guard.trajectory import Beginnings, Candidate, Ended, Walker, beginning, is_refusal
+from gateway.guard.steps import Candidate, Ended
+from gateway.guard.trajectory import Walker, is_refusal
 from gateway.telemetry.trace import Trace
 from gateway.upstream.protocol import ChatRequest, Choice, Completion, Upstream, Usage, streamed
 from verifiers.protocol import Abstained
@@ -83,7 +85,7 @@ class _Segmented:
 
     async def finish(self, completion: Completion) -> Candidate:
         """Judge the whole, with every other channel that it has. Raises ``_Stopped``."""
-        whole = self.judged.walker.readable(completion.choices[0])
+        whole = self.judged.readable(completion.choices[0])
         if not str(whole.message.get("content") or "").startswith(self.sent):
             raise UpstreamGarbage("the model's answer is not the one that it streamed")
         return await self._pass(whole, completion, partial=False)

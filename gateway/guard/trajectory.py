@@ -6,81 +6,24 @@ Knows no thresholds: serving stops a trajectory by the release rule, calibration
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from dataclasses import replace
+from typing import Literal
 
 from gateway.errors import InvalidInput, UpstreamGarbage, UpstreamRejected
+from gateway.guard.beginnings import Beginnings, beginning
 from gateway.guard.channels import judged, verifiable, visible
 from gateway.guard.conversation import Conversation, read_conversation
 from gateway.guard.endings import UNENDING, Ending
-from gateway.guard.invisible import without_invisible
 from gateway.guard.logprobs import weighed
 from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Policy
 from gateway.guard.refine import RESAMPLE_TEMPERATURE, Finding, next_request
-from gateway.guard.segments import cuts
+from gateway.guard.steps import Candidate, Ended, Step
 from gateway.telemetry.trace import UNTRACED, Trace
 from gateway.upstream.protocol import ChatRequest, Choice, Completion, Upstream, Usage, streamed
 from verifiers.protocol import Abstained, Evidence, Judge, Scored, Topic, Verdict
 
-__all__ = [
-    "Beginnings",
-    "Candidate",
-    "Ended",
-    "Step",
-    "Walker",
-    "beginning",
-    "generated",
-    "is_refusal",
-    "walk",
-    "written",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One judged answer.
-
-    ``round`` counts from 1, ``generations`` the answers drawn up to and with this one; ``usage`` is what it
-    would have cost without a loop, ``usage_total`` that of all so far. ``topics`` are those that the
-    conversation touches. ``ends_round`` says that the round holds no further candidate;
-    ``opening_score`` is the score of the trajectory's first one, or of the first segment of it where answers are
-    streamed; None where the conversation touches no topic. A ``partial`` one is the beginning of an answer that
-    comes before it whole.
-    """
-
-    round: int
-    choice: Choice
-    score: float
-    evidence: tuple[Evidence, ...]
-    topics: frozenset[str]
-    model: str
-    usage: Usage
-    usage_total: Usage
-    generations: int
-    ends_round: bool = True
-    opening_score: float | None = None
-    partial: bool = False
-
-    @property
-    def text(self) -> str:
-        """Everything of it that a client would see."""
-        return visible([self.choice])
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The trajectory cannot go on. What comes after would be unverified, so nothing after it goes out.
-
-    ``refused``: the model does not take the refined request, and would not another time; ``upstream``: it
-    failed, and might not another time.
-    """
-
-    reason: Literal["abstained", "refused", "upstream"]
-    detail: str
-
-
-Step: TypeAlias = Candidate | Ended
+__all__ = ["Walker", "generated", "is_refusal", "walk"]
 
 
 async def generated(
@@ -128,71 +71,6 @@ async def walk(
 
 def _by_score(candidate: Candidate) -> float:
     return candidate.score
-
-
-class Beginnings:
-    """An answer judged segment by segment: each beginning, in the end the whole, by the worst score so far."""
-
-    def __init__(self, walker: Walker, round_: int) -> None:
-        self.walker = walker
-        self._round = round_
-        self._score = 0.0
-        self._evidence: tuple[Evidence, ...] = ()
-
-    async def judge(self, choice: Choice, completion: Completion, *, partial: bool) -> Candidate | Abstained:
-        """Judge what there is of the answer by now; its score is never below that of an earlier beginning."""
-        verdict = await self.walker.verdict(choice, self._round)
-        if isinstance(verdict, Abstained):
-            return verdict
-        new = [piece for piece in verdict.evidence if piece not in self._evidence]
-        self._evidence = (*self._evidence, *new)
-        self._score = max(self._score, verdict.leakage)
-        return self._candidate(choice, completion, partial=partial)
-
-    async def all(self, completion: Completion) -> Sequence[Step]:
-        """Judge all beginnings of a finished answer; gives the whole first, then ever shorter ones.
-
-        So replay, which takes the first that passes, sends what serving would have sent: the longest beginning of
-        which every segment passed. What comes after an abstention never goes out: it counts as a score of 1.
-        """
-        text = written(completion.choices[0])
-        judged: list[Candidate] = []
-        for cut in cuts(text):
-            found = await self.judge(beginning(text[:cut]), completion, partial=True)
-            if isinstance(found, Abstained):
-                return self._broken_off(judged, found.reason, completion)
-            judged.append(found)
-        try:
-            whole = await self.judge(self.walker.readable(completion.choices[0]), completion, partial=False)
-        except UpstreamGarbage as error:
-            if not judged:
-                raise
-            whole = Abstained(str(error))
-        if isinstance(whole, Abstained):
-            return self._broken_off(judged, whole.reason, completion)
-        return [whole, *reversed(judged)]
-
-    def _broken_off(self, judged: Sequence[Candidate], reason: str, completion: Completion) -> Sequence[Step]:
-        if not judged:
-            return [Ended("abstained", reason)]
-        self._score = 1.0
-        whole = self._candidate(beginning(written(completion.choices[0])), completion, partial=False)
-        return [whole, *reversed(judged)]
-
-    def _candidate(self, choice: Choice, completion: Completion, *, partial: bool) -> Candidate:
-        scored = Scored(self._score, self._evidence)
-        return self.walker.candidate(self._round, choice, scored, completion, partial=partial)
-
-
-def written(choice: Choice) -> str:
-    """Give the text that can be streamed; other channels, and content in parts, wait for the end."""
-    content = choice.message.get("content")
-    return without_invisible(content) if isinstance(content, str) else ""
-
-
-def beginning(text: str) -> Choice:
-    """Make a choice of what has been written so far."""
-    return Choice({"role": "assistant", "content": text}, "stop")
 
 
 class Walker:

@@ -11,7 +11,8 @@ from gateway.errors import UpstreamError
 from gateway.guard.loop import Guard, Outcome
 from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Panel, Policy, ReleaseRule
-from gateway.guard.trajectory import Step, walk
+from gateway.guard.steps import Step
+from gateway.guard.trajectory import walk
 from gateway.store.records import Fallback, ForgetTopic
 from gateway.upstream.protocol import ChatRequest, Completion
 from gateway.upstream.scripted import Script, ScriptedUpstream

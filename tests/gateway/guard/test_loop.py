@@ -12,7 +12,7 @@ from gateway.guard.fallback import REFUSE, UNAWARE
 from gateway.guard.loop import FellBack, Released
 from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Closed, Open, ZeroEvidence
-from gateway.guard.trajectory import Candidate, Ended
+from gateway.guard.steps import Candidate, Ended
 from gateway.store.records import Fallback, ForgetTopic
 from gateway.upstream.protocol import Capabilities, Choice, Completion
 from verifiers.protocol import Evidence, Exchange, Scored, Topic, Verdict

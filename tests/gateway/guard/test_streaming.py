@@ -17,8 +17,9 @@ from gateway.guard.fallback import UNAWARE
 from gateway.guard.loop import FellBack, Released
 from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded, Open, ZeroEvidence
+from gateway.guard.steps import Candidate
 from gateway.guard.streaming import may_stream
-from gateway.guard.trajectory import Candidate, walk
+from gateway.guard.trajectory import walk
 from gateway.upstream.protocol import ChatRequest, Choice, Completion
 from verifiers.protocol import Abstained, Evidence, Exchange, Scored
 

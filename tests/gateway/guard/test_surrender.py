@@ -14,7 +14,7 @@ from gateway.guard.loop import Released
 from gateway.guard.outcomes import measurements
 from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Bounded
-from gateway.guard.trajectory import Candidate
+from gateway.guard.steps import Candidate
 
 SCORES = np.array(["0.1", "0.3", "0.5", "0.7", "0.9"])
 
