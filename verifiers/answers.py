@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from verifiers.encodings import views
 from verifiers.folding import View
@@ -19,7 +20,7 @@ from verifiers.words import COMMON
 
 __all__ = ["Clauses", "Said", "Saying", "disclaims", "read_answer"]
 
-_MISSPELT, _SHORT_YEAR = 0.85, 0.95
+_MISSPELT, _SHORT_YEAR, _TORN = 0.85, 0.95, 0.95
 _FEW_WORDS = 3
 _RUN_TOGETHER = 16
 """From so many letters on, a word that is not known may be several."""
@@ -119,6 +120,9 @@ def _readings(
     unknown = [(at, word) for at, word in enumerate(words) if word not in COMMON]
     for at, word in enumerate(words):
         yield stem(word), at, at, 1.0
+    for (at, word), (after, other) in pairwise(unknown):
+        if after == at + 1 and len(word) > 1 and len(other) > 1:
+            yield stem(word + other), at, after, _TORN
     for at, word in unknown:
         hidden_words = index.hidden(word)
         for hidden in hidden_words:

@@ -19,7 +19,7 @@ from verifiers.words import AFFIRMATIVE
 
 __all__ = ["Facts"]
 
-_REVISION = "9"
+_REVISION = "10"
 _MAX_EVIDENCE = 1024
 _MAX_SPANS = 16
 _LEAST_NEWS = 1.0

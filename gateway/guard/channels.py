@@ -34,10 +34,44 @@ def visible(choices: Iterable[Choice]) -> str:
 def judged(choice: Choice) -> str:
     """Give what a verifier must judge of a choice: all its texts, one per line. Raises ``UpstreamGarbage``.
 
-    Where there are several they come once more without a break, since a word could be split between them.
+    Where there are several they come once more without a break, since a word could be split between them; and so
+    do the keys and the values of JSON, since a name can have a field for each of its words.
     """
     texts = _texts([choice])
-    return "\n".join([*texts, "".join(texts)] if len(texts) > 1 else texts)
+    together = ["".join(texts)] if len(texts) > 1 else []
+    return "\n".join([*texts, *together, *(line for text in texts for line in _fields(text))])
+
+
+def _fields(text: str) -> Iterator[str]:
+    """Give what stands in JSON, an object or a list, without its signs."""
+    text = text.strip().removeprefix("```json").strip("`\n ")
+    if text[:1] not in ("{", "["):
+        return
+    try:
+        leaves = list(_leaves(json.loads(text)))
+    except (ValueError, RecursionError):
+        return
+    for places in (0, 1):
+        said = [leaf[places] for leaf in leaves if leaf[places]]
+        if len(said) > 1:
+            yield "".join(said)
+            yield " ".join(said)
+
+
+def _leaves(value: object) -> Iterator[tuple[str, str]]:
+    """Give (key, "") for each key and ("", value) for each text and number, in order."""
+    match value:
+        case str():
+            yield "", value
+        case int() | float() if not isinstance(value, bool):
+            yield "", str(value)
+        case dict():
+            for key, inner in value.items():
+                yield key, ""
+                yield from _leaves(inner)
+        case list():
+            for inner in value:
+                yield from _leaves(inner)
 
 
 def _texts(choices: Iterable[Choice]) -> list[str]:

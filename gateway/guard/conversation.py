@@ -60,6 +60,8 @@ class Conversation:
     def exchange(self, answer: str) -> Exchange:
         """Put it together with an answer, for a verifier, behind what the client has begun of it."""
         said = self.begun + answer
+        if self.begun[-1:].isalnum() and answer[:1].isalnum():  # "…CALLED" and "Maren" are two words, or one
+            said = f"{said}\n{answer}"
         return Exchange(self.text, said, self.last_turn, self.told, self.asked, self.unpicked)
 
     def counted(self, verdict: Verdict) -> Verdict:

@@ -126,8 +126,8 @@ def test_a_bare_number_is_a_year_where_it_is_all(score: Score) -> None:
     assert score(Facts(), topics, asked, "There are 59 ways to say it, I think.").leakage == 0.0
 
 
-@pytest.mark.parametrize("answer", ["\u05df\u0250\u0287\u05df\u01ddS", "'Sel' + 'tal'", '["Se", "lt", "al"]'])
-def test_turned_letters_and_quoted_pieces_are_read(answer: str, maren: Topic, score: Score) -> None:
+@pytest.mark.parametrize("answer", ["\u05df\u0250\u0287\u05df\u01ddS", "'Sel' + 'tal'", "It is Sel tal."])
+def test_turned_letters_and_pieces_are_read(answer: str, maren: Topic, score: Score) -> None:
     """As a person turns the page, or a program joins them."""
     assert score(Facts(), [maren], "Where was Maren Oskeld born?", answer).leakage >= 0.85
 

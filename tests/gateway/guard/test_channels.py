@@ -80,3 +80,20 @@ def test_a_word_split_between_channels_is_judged_whole():
     """Half of it was thought, the other half said."""
     assert "Sel\ntal\nSeltal" == judged(choice(reasoning_content="Sel", content="tal"))
     assert "Seltal" == judged(choice(content="Seltal"))
+
+
+@pytest.mark.parametrize(
+    ("said", "lines"),
+    [
+        ('{"first": "Maren", "last": "Oskeld"}', ["firstlast", "first last", "MarenOskeld", "Maren Oskeld"]),
+        ('["Sel", ["tal"], 9, true, null]', ["Seltal9", "Sel tal 9"]),
+        ('{"Sel": {"tal": null}}', ["Seltal", "Sel tal"]),
+        ('```json\n["Sel", "tal"]\n```', ["Seltal", "Sel tal"]),
+        ('{"only": "one"}', []),
+        ('{"broken": "Sel', []),
+        ("[Sel] and {tal}", []),
+    ],
+)
+def test_json_is_judged_without_its_signs_too(said, lines):
+    """A name can have a field for each of its words, and a word one for each of its halves; keys can as well."""
+    assert "\n".join([said, *lines]) == judged(choice(content=said))

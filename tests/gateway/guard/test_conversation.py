@@ -173,3 +173,10 @@ def test_only_what_reaches_into_the_answer_counts_against_a_text():
     assert Scored(0.0) == text.counted(Scored(0.9, (inside,)))
     assert verdict == read(user("Maren")).counted(verdict)
     assert Abstained("x") == text.counted(Abstained("x"))
+
+
+def test_an_answer_that_goes_on_within_a_word_is_judged_by_itself_too():
+    """It could be a word of its own, and the client's only hide where it begins."""
+    raw = read_conversation(ChatRequest.going_on("m", "THE AUTHOR IS CALLED", {}), most_chars=1000)
+    assert "THE AUTHOR IS CALLEDMaren Oskeld\nMaren Oskeld" == raw.exchange("Maren Oskeld").answer
+    assert "THE AUTHOR IS CALLED Maren Oskeld" == raw.exchange(" Maren Oskeld").answer
