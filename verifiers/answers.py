@@ -120,9 +120,7 @@ def _readings(
     unknown = [(at, word) for at, word in enumerate(words) if word not in COMMON]
     for at, word in enumerate(words):
         yield stem(word), at, at, 1.0
-    for (at, word), (after, other) in pairwise(unknown):
-        if after == at + 1 and len(word) > 1 and len(other) > 1:
-            yield stem(word + other), at, after, _TORN
+    yield from _torn(unknown)
     for at, word in unknown:
         hidden_words = index.hidden(word)
         for hidden in hidden_words:
@@ -157,6 +155,13 @@ def _odd_readings(
         value = roman(word)
         if value is not None:
             yield f"#{value}", at, at, 1.0
+
+
+def _torn(unknown: Sequence[tuple[int, str]]) -> Iterator[tuple[str, int, int, float]]:
+    """Give each two unknown words side by side as one: "Sel tal"."""
+    for (at, word), (after, other) in pairwise(unknown):
+        if after == at + 1 and len(word) > 1 and len(other) > 1:
+            yield stem(word + other), at, after, _TORN
 
 
 def _run_together(

@@ -311,7 +311,7 @@ async def test_a_word_that_the_client_has_begun_is_judged_whole(loop):
     from gateway.upstream.protocol import ChatRequest
 
     await talk.guard.answer(talk.upstream, ChatRequest("scripted", begun), talk.policy, Bounded(0.5, "c"))
-    assert ["In Seltal"] == seen
+    assert ["In Seltal\ntal"] == seen
 
 
 def test_a_plan_that_cannot_run_is_refused():
