@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from statistics import fmean
 
 from evaluation.rates import Rate
 from gateway.calibrating import by_forbidden_strings
+from gateway.elsewhere import named_keys, sendable
+from gateway.engines.protocol import HERE, Engine
 from gateway.errors import InvalidInput, UpstreamUnreachable
 from gateway.guard.channels import visible
 from gateway.guard.loop import Outcome, Released
 from gateway.guard.policy import Bounded, Closed, ReleaseRule, ZeroEvidence
 from gateway.guard.prompts import Prompt, PromptSet
 from gateway.guard.recording import Oracle, Progress
+from gateway.guard.together import all_of
+from gateway.opening import Backends, open_upstream
+from gateway.parts import open_gateway
 from gateway.running import Gateway
+from gateway.settings import Settings
 
 __all__ = ["Compared", "compare"]
 
@@ -52,10 +59,69 @@ class _Asked:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Asks a model, named beside the prompt, bare and through this gateway's loop."""
+
+    gateway: Gateway
+
+    async def __call__(self, asked: tuple[str, Prompt]) -> _Asked:
+        model, prompt = asked
+        request = prompt.request(model)
+        began = time.perf_counter()
+        async with self.gateway.policies.serving(model) as served:
+            bare = await served.upstream.complete(request if prompt.benign else self.gateway.plan.pinned(request))
+        between = time.perf_counter()
+        outcome = await self.gateway.ask(request)
+        ended = time.perf_counter()
+        said = visible(bare.choices), visible(outcome.choices)
+        return _Asked(prompt, *said, outcome, between - began, ended - between)
+
+
+@dataclass(frozen=True, slots=True)
+class _AskingElsewhere:
+    """The settings and the servers' keys, by which another process opens the same gateway on the same database."""
+
+    settings: Settings
+    server_keys: Mapping[str, str]
+    revision: int
+
+    @classmethod
+    async def of(cls, gateway: Gateway) -> _AskingElsewhere:
+        """Put together what is needed. Raises ``StoreError``."""
+        record = await gateway.store.snapshot()
+        file = gateway.store.database.path
+        database = gateway.settings.database if file is None else str(file.absolute())
+        settings = sendable(gateway.settings).model_copy(update={"database": database, "audit_file": None})
+        return cls(settings, named_keys(settings, record), record.revision)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[_Asking]:
+        """Open it. Raises ``InvalidInput`` where its policy is another, ``StoreError`` without the database."""
+        async with open_gateway(
+            self.settings,
+            upstream=open_upstream(self.settings, self.server_keys),
+            opener=Backends(self.settings, self.server_keys),
+            create=False,
+        ) as gateway:
+            await gateway.policies.settled()
+            if await gateway.policies.follow() != self.revision:
+                raise InvalidInput("it serves by another revision of the policy; let every node read one database")
+            yield _Asking(gateway)
+
+
 async def compare(
-    gateway: Gateway, prompts: PromptSet, models: Sequence[str], *, progress: Progress, concurrency: int = 8
+    gateway: Gateway,
+    prompts: PromptSet,
+    models: Sequence[str],
+    *,
+    progress: Progress,
+    concurrency: int = 8,
+    engine: Engine = HERE,
 ) -> list[Compared]:
-    """Ask each model all prompts, ``concurrency`` at a time; answers are labelled by the prompts' own strings.
+    """Ask each model all prompts, ``concurrency`` at a time at each place of the engine.
+
+    Answers are labelled by the prompts' own strings.
 
     Forget prompts are asked bare with the decoding that the loop gives them, so that the loop is the only
     difference. Raises ``InvalidInput`` where a forget prompt has no strings to be labelled by,
@@ -72,34 +138,22 @@ async def compare(
             raise UpstreamUnreachable(f"the backend {model!r} is not available: {reason}")
     done, total = 0, len(models) * len(prompts.prompts)
     found: list[Compared] = []
-    for model in models:
-        gate = asyncio.Semaphore(concurrency)
+    async with engine.doing(_Asking(gateway), await _AskingElsewhere.of(gateway)) as ask:
+        for model in models:
+            gate = asyncio.Semaphore(concurrency * engine.places)
 
-        async def one(prompt: Prompt, model: str = model, gate: asyncio.Semaphore = gate) -> _Asked:
-            nonlocal done
-            async with gate:
-                asked = await _ask(gateway, prompt, model)
-            done += 1
-            progress(done, total)
-            return asked
+            async def one(prompt: Prompt, model: str = model, gate: asyncio.Semaphore = gate) -> _Asked:
+                nonlocal done
+                async with gate:
+                    asked = await ask((model, prompt))
+                done += 1
+                progress(done, total)
+                return asked
 
-        asked = await asyncio.gather(*(one(prompt) for prompt in prompts.prompts))
-        _, rule = await gateway.policies.now(model)
-        found.append(_summed(model, rule, asked, oracle))
+            asked = await all_of(one(prompt) for prompt in prompts.prompts)
+            _, rule = await gateway.policies.now(model)
+            found.append(_summed(model, rule, asked, oracle))
     return found
-
-
-async def _ask(gateway: Gateway, prompt: Prompt, model: str) -> _Asked:
-    request = prompt.request(model)
-    began = time.perf_counter()
-    async with gateway.policies.serving(model) as served:
-        bare = await served.upstream.complete(request if prompt.benign else gateway.plan.pinned(request))
-    between = time.perf_counter()
-    outcome = await gateway.ask(request)
-    ended = time.perf_counter()
-    return _Asked(
-        prompt, visible(bare.choices), visible(outcome.choices), outcome, between - began, ended - between
-    )
 
 
 def _summed(model: str, rule: ReleaseRule, asked: Sequence[_Asked], oracle: Oracle) -> Compared:

@@ -1,10 +1,10 @@
-"""Recording prompts in another process: what it is sent, and how it opens the same parts. Knows no cluster."""
+"""Recording and labelling in another process: what it is sent, and how it opens the same. Knows no cluster."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,14 +17,16 @@ from gateway.guard.recording import Oracle, PromptRecorder
 from gateway.guard.steps import Step
 from gateway.guard.trajectory import walk
 from gateway.in_force import Subject
+from gateway.judging import Judging
 from gateway.opening import Backends, open_upstream
 from gateway.panel import open_panel
 from gateway.policies import Exceptions, Policies
 from gateway.settings import Settings
 from gateway.store.records import PolicyRecord, Server
 from gateway.upstream.routing import Routing
+from verifiers.protocol import Topic
 
-__all__ = ["RecordingElsewhere", "Walking"]
+__all__ = ["JudgingElsewhere", "RecordingElsewhere", "Walking", "named_keys", "sendable"]
 
 _NOT_SENT: Final = ("admin_key", "api_key", "metrics_key")
 """Keys by which others ask this gateway, which a worker does not serve."""
@@ -71,11 +73,9 @@ class RecordingElsewhere:
         environment: Mapping[str, str] = os.environ,
     ) -> RecordingElsewhere:
         """Put together what is needed, and no more; of ``environment`` the keys of servers that are named."""
-        places = [backend.place for backend in record.backends]
-        named = [one.key_env for one in settings.upstreams]
-        named += [place.key_env for place in places if isinstance(place, Server)]
-        keys = {name: environment[name] for name in named if name is not None and name in environment}
-        return cls(_sent(settings), keys, record, plan, model, oracle, bindings)
+        return cls(
+            sendable(settings), named_keys(settings, record, environment), record, plan, model, oracle, bindings
+        )
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[PromptRecorder]:
@@ -104,6 +104,39 @@ class RecordingElsewhere:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgingElsewhere:
+    """The settings of a judge, and the topics that it is told of: with these another process asks the same judge.
+
+    Holds what is to be forgotten, and the judge's key.
+    """
+
+    settings: Settings
+    topics: Sequence[Topic]
+    called_leak_from: float
+    fingerprint: str
+
+    @classmethod
+    def of(
+        cls, settings: Settings, topics: Sequence[Topic], called_leak_from: float, fingerprint: str
+    ) -> JudgingElsewhere:
+        """Put together what is needed, and no more. ``fingerprint`` is the judge's here."""
+        sent = sendable(settings).model_copy(update={"upstream_key": None})
+        return cls(sent, topics, called_leak_from, fingerprint)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Judging]:
+        """Make ready to ask the judge. Raises ``InvalidInput`` where it cannot be asked, or is another one."""
+        # Optional extras, which a worker that records need not have.
+        from gateway.model_verifiers import ModelVerifiers
+
+        with ExitStack() as stack:
+            judge = ModelVerifiers(self.settings, stack).judge()
+            if judge.fingerprint != self.fingerprint:
+                raise InvalidInput("it would ask another judge; give every node the same models and files")
+            yield Judging.by(judge, self.topics, self.called_leak_from, self.settings.max_prompt_chars)
+
+
+@dataclass(frozen=True, slots=True)
 class _Kept:
     """A policy that does not change any more."""
 
@@ -118,10 +151,20 @@ class _Kept:
         return False
 
 
-def _sent(settings: Settings) -> Settings:
+def sendable(settings: Settings) -> Settings:
     """Leave out what a worker has no use for; files are named from the root, wherever a worker stands."""
     files = {name: value.absolute() for name, value in settings if isinstance(value, Path)}
     return settings.model_copy(update={**files, **dict.fromkeys(_NOT_SENT)})
+
+
+def named_keys(
+    settings: Settings, record: PolicyRecord, environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """Give of ``environment`` the keys of the servers that settings and backends name."""
+    places = [backend.place for backend in record.backends]
+    named = [one.key_env for one in settings.upstreams]
+    named += [place.key_env for place in places if isinstance(place, Server)]
+    return {name: environment[name] for name in named if name is not None and name in environment}
 
 
 def _check_same(wanted: Bindings, found: Bindings) -> None:

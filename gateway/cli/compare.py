@@ -12,10 +12,20 @@ from rich.box import SIMPLE
 from rich.table import Column, Table
 
 from evaluation.rates import Rate
+from gateway.cli.engines import (
+    EngineName,
+    EngineOption,
+    RayAddress,
+    RayWorkers,
+    given_options,
+    open_engine,
+    refuse_stray_engine,
+)
 from gateway.cli.failures import reporting_failures
 from gateway.cli.progress import progress_bar
 from gateway.cli.tables import print_table
 from gateway.comparing import Compared, compare
+from gateway.engines.protocol import Engine
 from gateway.errors import InvalidInput, NotFound
 from gateway.guard.prompts import PromptSet, read_prompts
 from gateway.parts import open_gateway
@@ -27,6 +37,7 @@ __all__ = ["compare_command"]
 
 @reporting_failures()
 def compare_command(
+    context: typer.Context,
     prompts: Annotated[Path, typer.Option(help="Held-out prompts, as for `lethe calibrate`.")],
     backend: Annotated[
         list[str] | None, typer.Option(help="A backend to compare; may be repeated. Default: all.")
@@ -34,13 +45,20 @@ def compare_command(
     model: Annotated[str | None, typer.Option(help="The default model's name. Default: the only one.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
     database: Annotated[str | None, typer.Option(help="Where topics and certificates are kept.")] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="Prompts asked at once.")] = 8,
+    concurrency: Annotated[
+        int, typer.Option(min=1, help="Prompts asked at once, with --engine ray at each worker.")
+    ] = 8,
+    engine: EngineOption = EngineName.LOCAL,
+    ray_address: RayAddress = "local",
+    ray_workers: RayWorkers = 2,
 ) -> None:
     """Ask the default model and the backends the same prompts, bare and through the loop."""
     if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
         raise InvalidInput(f"cannot write {json_file}: --json names a file in a directory that exists")
     asked = read_prompts(prompts)
-    found = asyncio.run(_compared(database, asked, model, backend, concurrency))
+    refuse_stray_engine(given_options(context), engine)
+    with open_engine(engine, ray_address, ray_workers, concurrency) as opened:
+        found = asyncio.run(_compared(database, asked, model, backend, concurrency, opened))
     if json_file is not None:
         json_file.write_text(json.dumps([figures(one) for one in found], indent=1) + "\n", encoding="utf-8")
     print_table(_table(found))
@@ -53,7 +71,12 @@ def compare_command(
 
 
 async def _compared(
-    database: str | None, prompts: PromptSet, model: str | None, wanted: list[str] | None, concurrency: int
+    database: str | None,
+    prompts: PromptSet,
+    model: str | None,
+    wanted: list[str] | None,
+    concurrency: int,
+    engine: Engine,
 ) -> list[Compared]:
     async with open_gateway(read_settings(database=database), create=False) as gateway:
         models = await _models(gateway, model, wanted)
@@ -64,6 +87,7 @@ async def _compared(
                 models,
                 progress=lambda done, total: tell(done / total, f"{done} of {total} prompts"),
                 concurrency=concurrency,
+                engine=engine,
             )
 
 

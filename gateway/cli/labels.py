@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +12,21 @@ import typer
 
 from calibration.trajectories import Recording, Trajectory
 from calibration.trajectory_file import labels_line, read_trajectories
+from gateway.cli.engines import (
+    EngineName,
+    EngineOption,
+    RayAddress,
+    RayWorkers,
+    given_options,
+    open_engine,
+    refuse_stray_engine,
+)
 from gateway.cli.failures import needing_extra, refusing_bad_input, reporting_failures
 from gateway.cli.owned import write_owned
 from gateway.cli.progress import progress_bar
 from gateway.cli.stores import Database, with_store
+from gateway.elsewhere import JudgingElsewhere
+from gateway.engines.protocol import Engine
 from gateway.errors import InvalidInput
 from gateway.guard.prompts import PromptSet, read_prompts
 from gateway.judging import Judging, judge_recording
@@ -24,7 +36,7 @@ from gateway.settings_reading import read_settings
 from gateway.store.records import ForgetTopic
 from gateway.store.store import Store
 from gateway.topics_file import load_topics
-from verifiers.protocol import Topic
+from verifiers.protocol import Topic, Verifier
 
 __all__ = ["app"]
 
@@ -63,6 +75,7 @@ def sample(
 @app.command()
 @reporting_failures()
 def judge(
+    context: typer.Context,
     prompts: _Prompts,
     trajectories: _Trajectories,
     out: Annotated[Path, typer.Option(help="Where the labels go.")] = Path("judged.jsonl"),
@@ -73,16 +86,27 @@ def judge(
         float, typer.Option(min=0, max=1, help="Probability from which on an answer is called a leak.")
     ] = 0.5,
     database: Database = None,
+    engine: EngineOption = EngineName.LOCAL,
+    ray_address: RayAddress = "local",
+    ray_workers: RayWorkers = 2,
 ) -> None:
     """Let the chat model of LETHE_JUDGE_URL label the recorded answers, for `lethe calibrate --labels`.
 
     It reads every answer and what the topics say. What it errs by must be measured: see `--few` and `--audit`.
     """
+    refuse_stray_engine(given_options(context), engine)
     settings = read_settings(database=database)
     with refusing_bad_input():
         prompt_set, recording = read_prompts(prompts), read_trajectories(trajectories)
     records = with_store(database, Store.topics) if topics is None else load_topics(topics)
-    judged = _judged(settings, prompt_set, recording, _active(records), called_leak_from)
+    topics_told = _active(records)
+    with (
+        _judge(settings) as verifier,
+        open_engine(engine, ray_address, ray_workers, settings.judge_concurrency) as opened,
+    ):
+        here = Judging.by(verifier, topics_told, called_leak_from, settings.max_prompt_chars)
+        there = JudgingElsewhere.of(settings, topics_told, called_leak_from, verifier.fingerprint)
+        judged = asyncio.run(_judged(opened, here, there, prompt_set, recording, settings.judge_concurrency))
     write_owned(out, "".join(map(labels_line, judged)))
     _tell(judged, out)
 
@@ -94,31 +118,32 @@ def _active(records: tuple[ForgetTopic, ...] | list[ForgetTopic]) -> tuple[Topic
     return found
 
 
-def _judged(
-    settings: Settings,
-    prompts: PromptSet,
-    recording: Recording,
-    topics: tuple[Topic, ...],
-    called_leak_from: float,
-) -> tuple[Trajectory, ...]:
+@contextmanager
+def _judge(settings: Settings) -> Iterator[Verifier]:
     with ExitStack() as stack:
         with needing_extra("semantic", "a judge"):
             # the verifiers beside it run models of their own
             from gateway.model_verifiers import ModelVerifiers
-        work = Judging(
-            ModelVerifiers(settings, stack).judge(),
-            topics,
-            called_leak_from,
-            settings.max_prompt_chars,
-            settings.judge_concurrency,
-        )
+        yield ModelVerifiers(settings, stack).judge()
 
-        tell = stack.enter_context(progress_bar("judging"))
+
+async def _judged(
+    engine: Engine,
+    here: Judging,
+    there: JudgingElsewhere,
+    prompts: PromptSet,
+    recording: Recording,
+    concurrency: int,
+) -> tuple[Trajectory, ...]:
+    with progress_bar("judging") as tell:
 
         def progress(done: int, total: int) -> None:
             tell(done / total, f"{done} of {total} prompts")
 
-        return asyncio.run(judge_recording(work, prompts, recording, progress))
+        async with engine.doing(here, there) as label:
+            return await judge_recording(
+                label, prompts, recording, progress, concurrency=concurrency * engine.places
+            )
 
 
 def _tell(judged: tuple[Trajectory, ...], out: Path) -> None:

@@ -5,20 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Final, cast
 
 import typer
 
 from evaluation.probing.probe import FAMILIES, Family, Probe, prompt_line
 from evaluation.probing.writing import Written, write_probes
 from gateway.cli.benign import benign_lines
+from gateway.cli.engines import (
+    EngineName,
+    EngineOption,
+    RayAddress,
+    RayWorkers,
+    given_options,
+    open_engine,
+    refuse_stray_engine,
+)
 from gateway.cli.failures import reporting_failures
 from gateway.cli.owned import write_owned
 from gateway.cli.stores import Database, with_store
+from gateway.elsewhere import sendable
+from gateway.engines.protocol import Engine
 from gateway.errors import InvalidInput
 from gateway.guard.prompts import read_prompts
 from gateway.opening import open_upstream
-from gateway.rewording import reword
+from gateway.rewording import Rewording, RewordingElsewhere, reword
 from gateway.settings_reading import read_settings
 from gateway.store.records import ForgetTopic
 from gateway.store.store import Store
@@ -28,8 +39,11 @@ from verifiers.protocol import Topic
 
 __all__ = ["probes_command"]
 
+_AT_ONCE: Final = 8
+
 
 def probes_command(
+    context: typer.Context,
     topics: Annotated[
         Path | None, typer.Argument(metavar="[TOPICS.yaml]", help="A topics file. Default: the database's topics.")
     ] = None,
@@ -51,6 +65,9 @@ def probes_command(
     ] = None,
     model: Annotated[str | None, typer.Option(help="Name of that model. Default: the only one.")] = None,
     database: Database = None,
+    engine: EngineOption = EngineName.LOCAL,
+    ray_address: RayAddress = "local",
+    ray_workers: RayWorkers = 2,
 ) -> None:
     """Write probes of ten families from topics, with units, groups and, where facts allow it, labels.
 
@@ -59,9 +76,15 @@ def probes_command(
     with reporting_failures():
         if model is not None and upstream is None:
             raise InvalidInput("--model names the model of --upstream; give both")
+        if engine is EngineName.RAY and upstream is None:
+            raise InvalidInput("--engine ray spreads what the model of --upstream is asked; give both")
+        refuse_stray_engine(given_options(context), engine)
         chosen = _chosen(_topics(topics, database), topic or [])
         written = write_probes(chosen, families=_families(families), per_family=per_family, seed=seed)
-        more = [] if upstream is None else asyncio.run(_reworded(written, chosen, upstream, model, seed))
+        more: list[Probe] = []
+        if upstream is not None:
+            with open_engine(engine, ray_address, ray_workers, _AT_ONCE) as opened:
+                more = asyncio.run(_reworded(written, chosen, upstream, model, seed, opened))
         lines = [prompt_line(probe) for probe in (*written.probes, *more)]
         if not lines:
             raise InvalidInput("no probe could be written: " + "; ".join(written.notes))
@@ -102,16 +125,19 @@ def _families(names: str) -> tuple[Family, ...]:
 
 
 async def _reworded(
-    written: Written, topics: Sequence[Topic], url: str, model: str | None, seed: int
+    written: Written, topics: Sequence[Topic], url: str, model: str | None, seed: int, engine: Engine
 ) -> list[Probe]:
-    source = open_upstream(read_settings(upstream_url=url))
+    settings = read_settings(upstream_url=url)
+    source = open_upstream(settings)
     try:
         models = (model,) if model is not None else await source.models()
         if len(models) != 1:
             raise InvalidInput(f"name one of the models with --model: {', '.join(models) or 'none is served'}")
         paraphrases = [probe for probe in written.probes if probe.family == "paraphrase"]
         by_id = {topic.id: topic for topic in topics}
-        return list(await reword(source, models[0], paraphrases, by_id, seed=seed))
+        here = Rewording(source, models[0], by_id, seed)
+        async with engine.doing(here, RewordingElsewhere(sendable(settings), models[0], by_id, seed)) as rewording:
+            return list(await reword(rewording, paraphrases, concurrency=_AT_ONCE * engine.places))
     finally:
         await source.aclose()
 

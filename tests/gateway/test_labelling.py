@@ -115,7 +115,7 @@ async def test_the_sample_is_the_seed_s_and_whole(desk):
 async def test_a_judge_s_labels_are_a_labels_file(desk):
     """It labels what some threshold could release, and what it abstains on keeps the label that was there."""
     await desk.certificate(Wish(0.1))
-    work = Judging(ScriptedVerifier(seen), (MAREN.topic,))
+    work = Judging.by(ScriptedVerifier(seen), (MAREN.topic,), 0.5, 10_000)
     judged = await judge_recording(work, desk.prompts, desk.recording, lambda done, total: None)
     desk.judged.write_text("".join(map(labels_line, judged)))
     by_id = {trajectory.id: trajectory for trajectory in judged}
@@ -123,7 +123,7 @@ async def test_a_judge_s_labels_are_a_labels_file(desk):
     assert (None, None) == by_id["p3"].leaks
     told = {trajectory.id: trajectory for trajectory in apply_labels(desk.recording, desk.judged).trajectories}
     assert (True, False) == told["p3"].leaks
-    strict = Judging(ScriptedVerifier(seen), (MAREN.topic,), called_leak_from=0.95)
+    strict = Judging.by(ScriptedVerifier(seen), (MAREN.topic,), 0.95, 10_000)
     judged = await judge_recording(strict, desk.prompts, desk.recording, lambda done, total: None)
     assert not any(any(trajectory.leaks) for trajectory in judged)
 

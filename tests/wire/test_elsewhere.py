@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import pickle
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
-from gateway.elsewhere import RecordingElsewhere, Walking
+from gateway.elsewhere import JudgingElsewhere, RecordingElsewhere, Walking
 from gateway.errors import InvalidInput
 from gateway.guard.prompts import Prompt
 from gateway.guard.recording import PromptRecorder
+from gateway.judging import Judging
+from gateway.model_verifiers import ModelVerifiers
 from gateway.parts import open_gateway
 from gateway.settings import given_settings
 from gateway.store.records import BackendRecord, ForgetTopic, Server
+from tests.wire.test_calibrate_command import judging
 from verifiers.protocol import Topic
 
 MAREN = ForgetTopic(Topic("maren", "Maren Oskeld", facts=("Maren Oskeld was born in Seltal.",)))
@@ -101,3 +104,22 @@ async def test_files_are_named_from_the_root(desk, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     async with desk(drift_file="drift.json") as (_, elsewhere):
         assert tmp_path / "drift.json" == elsewhere.settings.drift_file
+
+
+async def test_a_judge_there_labels_as_the_one_here(start, desk):
+    """By the same fingerprint; the key of the answering server is not sent to it."""
+    async with desk() as (here, _):
+        recorded = await here(PROMPT)
+    async with start(judging, topics=()) as model:
+        settings = given_settings(judge_url=f"{model.url}/v1", judge_model="m", upstream_key="sk-of-the-server")
+        with ExitStack() as stack:
+            judge = ModelVerifiers(settings, stack).judge()
+            expected = await Judging.by(judge, (MAREN.topic,), 0.5, 10_000)((PROMPT, recorded))
+        there = JudgingElsewhere.of(settings, (MAREN.topic,), 0.5, judge.fingerprint)
+        sent = pickle.dumps(there)
+        async with pickle.loads(sent).opened() as label:
+            assert expected == await label((PROMPT, recorded))
+        with pytest.raises(InvalidInput, match="another judge"):
+            async with replace(there, fingerprint="another").opened():
+                pass
+    assert ((True, False), False) == (expected.leaks, b"sk-of-the-server" in sent)

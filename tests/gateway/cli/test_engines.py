@@ -25,3 +25,9 @@ def test_without_ray_it_is_said_what_to_install(terminal, monkeypatch):
     assert ["extra `ray`", "constraints.txt '.[ray]'"] == [
         words for words in ("extra `ray`", "constraints.txt '.[ray]'") if words in said
     ]
+
+
+def test_probes_without_a_model_have_nothing_to_spread(terminal):
+    """They are written in a moment."""
+    terminal.write("t.yaml", "topics:\n  - id: maren\n    name: Maren Oskeld\n")
+    assert "give both" in terminal.refused("probes {t.yaml} --engine ray --out {p.jsonl}")

@@ -13,7 +13,7 @@ from evaluation.probing.writing import write_probes
 from gateway.calibrating import Wish, calibrate
 from gateway.guard.prompts import read_prompts
 from gateway.parts import open_gateway
-from gateway.rewording import reword
+from gateway.rewording import Rewording, reword
 from gateway.settings import given_settings
 from gateway.store.records import ForgetTopic
 from gateway.upstream.scripted import ScriptedUpstream
@@ -124,7 +124,7 @@ async def test_a_model_s_wordings_that_may_stand_are_kept():
         return f"Say about Maren Oskeld:{gap}" if "note" in asked else f"Say it:{gap}"
 
     upstream = ScriptedUpstream(script)
-    kept = await reword(upstream, "m", probes, {"maren": topic}, seed=7)
+    kept = await reword(Rewording(upstream, "m", {"maren": topic}, 7), probes)
     assert [f"{probe.id}-model" for probe in probes if "note" in probe.text] == [probe.id for probe in kept]
     assert {7} == {request.parameters["seed"] for request in upstream.requests}
 
