@@ -36,6 +36,23 @@ async def test_instructor_gets_its_objects_in_each_of_its_modes(gate):
     assert {"TOOLS": HILL, "JSON": HILL, "JSON_SCHEMA": HILL} == found
 
 
+async def test_clients_that_require_a_call_or_a_shape_meet_openais_own_refusal(gate):
+    """Each library has its own way to say so; none gets a call or a value that somebody made up."""
+    async with gate() as gateway:
+        found = json.loads(await gateway.run(str(HERE / "clients" / "refused_client.py"), gateway.url))
+    unknown = {"name": None, "year": None}
+    assert {
+        "required": UNAWARE,
+        "required, streamed": [],
+        "schema": ["OpenAIRefusalError", True],
+        "schema, if known": unknown,
+        "function": None,
+        "instructor TOOLS": ["InstructorRetryException", True],
+        "instructor JSON_SCHEMA": "InstructorRetryException",
+        "instructor JSON_SCHEMA, if known": unknown,
+    } == found
+
+
 async def test_the_llm_command_answers_whole_and_streamed(gate, tmp_path):
     """With a model of its own file of extra models, and the fallback for what is forgotten."""
     async with gate() as gateway:
