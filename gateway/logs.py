@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+import orjson
 import structlog
 
 __all__ = ["Report", "keep_silent", "log_events"]
@@ -25,7 +27,14 @@ def log_events() -> Report:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_written),
         ],
-    )
+    ).bind()  # once, and not at every event
     return lambda event, fields: log.info(event, **fields)
+
+
+def _written(event: Mapping[str, object], *, default: Callable[[object], object]) -> str:
+    try:
+        return orjson.dumps(event, default=default).decode()
+    except TypeError:  # such as half a character, or a number of more than 64 bits
+        return json.dumps(event, default=default)

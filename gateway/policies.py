@@ -99,6 +99,7 @@ class Policies:
         self._reading = asyncio.Lock()
         self._preparing = asyncio.Lock()
         self._now: InForce | None = None
+        self._looked = False
 
     @asynccontextmanager
     async def serving(
@@ -237,7 +238,22 @@ class Policies:
         return now
 
     def _outdated(self) -> bool:
-        return self._reads.count != self._read_at or self._store.revision_changed()
+        """Say whether the store may have changed. Looks at it once in a turn of the event loop.
+
+        Whatever runs in one turn was asked for before it began, so a write that somebody had acknowledged before
+        asking is seen.
+        """
+        if self._reads.count != self._read_at:
+            return True
+        if not self._looked:
+            if self._store.revision_changed():
+                return True
+            self._looked = True
+            asyncio.get_running_loop().call_soon(self._look_again)
+        return False
+
+    def _look_again(self) -> None:
+        self._looked = False
 
     async def _read(self, before: InForce | None) -> InForce:
         record = await self._store.snapshot()

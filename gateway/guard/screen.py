@@ -60,23 +60,24 @@ class Screen:
 def bounded(judge: Judge, seconds: float | None) -> Judge:
     """Put the deadline around the thread, where it can end the waiting for a judge that never waits itself.
 
-    And once more inside, where it ends a judge that waits for ever: its thread would never come back.
+    And once more inside a thread, where it ends a judge that waits for ever: the thread would never come back.
     """
     if seconds is None:
-        return _Aside(judge)
-    return with_deadline(_Aside(with_deadline(judge, seconds)), seconds)
+        return _Aside(judge, judge)
+    return with_deadline(_Aside(judge, with_deadline(judge, seconds)), seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class _Aside:
-    """Judges long exchanges in a thread. Its judge works in any event loop, so one of its own will do."""
+    """Judges long exchanges in a thread. ``elsewhere`` works in any event loop, so one of its own will do."""
 
-    judge: Judge
+    here: Judge
+    elsewhere: Judge
 
     async def __call__(self, exchange: Exchange) -> Verdict:
         if len(exchange.prompt) + len(exchange.answer) <= _LONG_CHARS:
-            return await self.judge(exchange)
-        return await asyncio.to_thread(lambda: asyncio.run(_judged(self.judge, exchange)))
+            return await self.here(exchange)
+        return await asyncio.to_thread(lambda: asyncio.run(_judged(self.elsewhere, exchange)))
 
 
 async def _judged(judge: Judge, exchange: Exchange) -> Verdict:

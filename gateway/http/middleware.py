@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
+from secrets import token_hex
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import TooLarge, TooSlow
 
 __all__ = ["SLOWEST_BYTES_PER_S", "BodyLimit", "RequestId"]
 
+_ID_HEADER: Final = b"x-request-id"
 SLOWEST_BYTES_PER_S: Final = 500
 """A modem of 1990 is four times as fast. Slower than this nobody sends a body but to hold a place."""
 
@@ -28,12 +28,14 @@ class RequestId:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = f"req_{uuid.uuid4().hex}"
+        request_id = f"req_{token_hex(16)}"
         scope.setdefault("state", {})["request_id"] = request_id
+        header = (_ID_HEADER, request_id.encode("ascii"))
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                others = (each for each in message.get("headers", ()) if each[0] != _ID_HEADER)
+                message = {**message, "headers": [*others, header]}
             await send(message)
 
         await self._app(scope, receive, send_with_id)
@@ -56,7 +58,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "")
+        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
         now = asyncio.get_running_loop().time
         seen, more, began = 0, True, now()
 

@@ -47,6 +47,11 @@ class Visit:
             self._running = False
             self._meters.leave(self._client)
 
+    @property
+    def has_headers(self) -> bool:
+        """Say whether ``write_headers`` may have anything to say."""
+        return self.revision is not None or (self._client is not None and self._client.key is not None)
+
     def write_headers(self, headers: MutableHeaders) -> None:
         """Say how the key's limits stand, as OpenAI does, and the ``revision`` where it was set to be told."""
         if self.revision is not None:
@@ -75,7 +80,7 @@ class Visits:
         scope.setdefault("state", {})["visit"] = visit
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and visit.has_headers:
                 visit.write_headers(MutableHeaders(scope=message))
             await send(message)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Final, Literal
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Final, Literal, TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -20,6 +21,10 @@ CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 _REQUEST_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _JUDGE_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0)
+_TOKENS: Final = tuple(
+    (f"{of}_{kind}_tokens", of, kind) for of in ("answer", "loop") for kind in ("prompt", "completion")
+)
+M = TypeVar("M", Counter, Histogram)
 _ROUNDS: Final = (1, 2, 3, 4, 5, 7, 10, 20, 50)
 
 
@@ -35,6 +40,7 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         own = self._registry
+        self._labelled: dict[tuple[Counter | Histogram, tuple[str, ...]], Counter | Histogram] = {}
         self._answers = Counter("lethe_answers", "Requests by how they ended.", ["outcome"], registry=own)
         self._in_progress = Gauge("lethe_answers_in_progress", "Requests that are being answered.", registry=own)
         self._answer_s = Histogram(
@@ -131,33 +137,27 @@ class Metrics:
         """Note when the first text of a streamed answer went out."""
         self._first_text_s.labels(mode).observe(seconds)
 
-    @contextmanager
-    def span(self, name: SpanName, **known: Value) -> Iterator[Note]:
+    def span(self, name: SpanName, **known: Value) -> AbstractContextManager[Note]:
         """Count the span when it ends. See ``Trace``."""
-        found: dict[str, Value] = dict(known)
-        began, ended = time.perf_counter(), "failed"
+        return _Span(self, name, known)
+
+    def begin(self, name: SpanName) -> None:
+        """Count a span that begins."""
         if name == "answer":
             self._in_progress.inc()
-        try:
-            yield found.update
-            ended = "done"
-        except asyncio.CancelledError:
-            ended = "cancelled"
-            raise
-        finally:
-            self._count(name, ended, time.perf_counter() - began, found)
 
-    def _count(self, name: SpanName, ended: str, seconds: float, found: dict[str, Value]) -> None:
+    def end(self, name: SpanName, ended: str, seconds: float, found: dict[str, Value]) -> None:
+        """Count a span that has ``ended``: done, failed or cancelled."""
         match name:
             case "answer":
                 self._in_progress.dec()
                 outcome = str(found.get("outcome", "failed")) if ended == "done" else ended
-                self._answers.labels(outcome).inc()
-                self._answer_s.labels(outcome).observe(seconds)
+                self._of(self._answers, outcome).inc()
+                self._of(self._answer_s, outcome).observe(seconds)
                 if ended == "done":
                     self._count_answer(found)
             case "generate":
-                self._generate_s.labels(ended).observe(seconds)
+                self._of(self._generate_s, ended).observe(seconds)
             case "judge":
                 self._judge_s.observe(seconds)
                 if found.get("abstained"):
@@ -166,6 +166,34 @@ class Metrics:
     def _count_answer(self, found: dict[str, Value]) -> None:
         self._rounds.observe(float(found.get("rounds", 0)))
         self._generations.inc(float(found.get("generations", 0)))
-        for of in ("answer", "loop"):
-            for kind in ("prompt", "completion"):
-                self._tokens.labels(of, kind).inc(float(found.get(f"{of}_{kind}_tokens", 0)))
+        for name, of, kind in _TOKENS:
+            self._of(self._tokens, of, kind).inc(float(found.get(name, 0)))
+
+    def _of(self, metric: M, *labels: str) -> M:
+        """Give the metric of these labels, each looked up once: there are few."""
+        known = self._labelled.get((metric, labels))
+        if known is None:
+            known = self._labelled[metric, labels] = metric.labels(*labels)
+        return cast(M, known)
+
+
+class _Span:
+    """One stretch of work, on the clock. As a generator it would cost twice as much."""
+
+    __slots__ = ("_began", "_found", "_metrics", "_name")
+
+    def __init__(self, metrics: Metrics, name: SpanName, known: dict[str, Value]) -> None:
+        self._metrics = metrics
+        self._name = name
+        self._found = known
+
+    def __enter__(self) -> Note:
+        self._metrics.begin(self._name)
+        self._began = time.perf_counter()
+        return self._found.update
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        ended = "done" if kind is None else "cancelled" if issubclass(kind, asyncio.CancelledError) else "failed"
+        self._metrics.end(self._name, ended, time.perf_counter() - self._began, self._found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from dataclasses import replace
 
@@ -104,3 +105,14 @@ async def test_a_clients_topics_are_worked_out_once_a_revision(store):
     assert {"maren"} == in_force.active(ANYONE)
     assert in_force.active(ANYONE) is in_force.active(Client("alice"))
     assert set() == in_force.active(Client("bob", exempt=frozenset({"maren"})))
+
+
+async def test_a_write_counts_from_the_next_turn_of_the_event_loop(store):
+    """What runs in one turn was asked for before it began, and looks at the database once."""
+    made = policies(store)
+    before = (await made.now("m"))[0].revision
+    assert before == (await made.now("m"))[0].revision
+    behind_its_back(store, "UPDATE policy SET revision = revision + 1")
+    in_this_turn = (await made.now("m"))[0].revision
+    await asyncio.sleep(0)
+    assert [before, before + 1] == [in_this_turn, (await made.now("m"))[0].revision]
