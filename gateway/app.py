@@ -55,6 +55,7 @@ class _Counting:
 def create_app(parts: Gateway, meters: Meters | None = None) -> FastAPI:
     """Put the parts behind their routes. ``meters`` go on counting where another application counted before."""
     app = FastAPI(title="Lethe", version=gateway.__version__, docs_url=None, redoc_url=None)
+    app.router.redirect_slashes = False  # a client would send its key on to whatever the Host header said
     answers = _include_answers(app, parts)
     _include_admin(app, parts)
     install_problem_handlers(app, parts.report)

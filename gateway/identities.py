@@ -29,6 +29,8 @@ ReadKeys: TypeAlias = Callable[[], Awaitable[bytes]]
 _FRESH_S: Final = 300.0
 _AGAIN_S: Final = 10.0
 _LONGEST_S: Final = 3600.0
+_PATIENT_S: Final = 3500.0
+_READING_S: Final = 10.0
 _MOST_BYTES: Final = 1_000_000
 _LONGEST_TOKEN: Final = 16_384
 _LEEWAY_S: Final = 60
@@ -103,7 +105,13 @@ class Identities:
             raise _refused() from None
 
     async def _current(self, fresh_s: float) -> KeySet:
-        """Give the keys, read anew where they are older than ``fresh_s`` and no try was just made."""
+        """Give the keys, read anew where they are older than ``fresh_s`` and no try was just made.
+
+        Nobody waits for a provider that is slow to answer somebody else, while there are keys that count.
+        """
+        age_s = self._clock() - self._read_at
+        if self._keys is not None and (age_s < fresh_s or (self._reading.locked() and age_s < _PATIENT_S)):
+            return self._keys
         async with self._reading:
             at = self._clock()
             if at - self._read_at >= fresh_s and at - self._tried_at >= _AGAIN_S:
@@ -115,7 +123,8 @@ class Identities:
 
     async def _renew(self, at: float) -> None:
         try:
-            raw = await self._read()
+            async with asyncio.timeout(_READING_S):  # a provider that drips would keep everybody out
+                raw = await self._read()
             self._keys = KeySet.import_key_set(orjson.loads(raw))
             self._read_at = at
         except (OSError, httpx.HTTPError, JoseError, ValueError, KeyError, TypeError):

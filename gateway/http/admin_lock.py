@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from gateway.admins import Admin, admin_named, admin_of
 from gateway.clients import Tokens, is_token
 from gateway.errors import Forbidden, Unauthenticated
+from gateway.http.clients import only_one
 from gateway.http.roles import ROLES
 from gateway.store.acting import ACTING
 from gateway.store.store import Store
@@ -87,8 +88,8 @@ def _require_key(request: Request, key: str | None, setting: str) -> None:
 
 def _given(request: Request) -> str:
     """Read the key as it came: each byte of the header as a letter of Latin-1."""
-    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-    return request.headers.get("x-admin-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
+    scheme, _, bearer = only_one(request, "authorization").partition(" ")
+    return only_one(request, "x-admin-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
 
 
 def _meant(given: str) -> str:

@@ -11,7 +11,7 @@ from fastapi import Request
 from gateway.clients import Client
 from gateway.errors import Unauthenticated
 
-__all__ = ["FindClient", "bearer", "client_check", "present_client"]
+__all__ = ["FindClient", "bearer", "client_check", "only_one", "present_client"]
 
 FindClient: TypeAlias = Callable[[str], Awaitable[Client]]
 """Find who sends a key ("" for none). Raises ``Unauthenticated``."""
@@ -37,9 +37,15 @@ def present_client() -> Client:
     return client
 
 
+def only_one(request: Request, header: str) -> str:
+    """Give a header's value, "" where it is not there or there more than once."""
+    given = request.headers.getlist(header)
+    return given[0] if len(given) == 1 else ""
+
+
 def bearer(request: Request) -> str:
-    """Read the bearer token, "" where there is none."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    """Read the bearer token, "" where there is none, or several: a server in between may have gone by another."""
+    scheme, _, token = only_one(request, "authorization").partition(" ")
     if scheme.lower() != "bearer":
         return ""
     # Header bytes reach us as Latin-1, whatever they were.

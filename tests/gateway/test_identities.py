@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import json
@@ -161,6 +162,27 @@ async def test_keys_that_cannot_be_had_close_in_the_end():
         await verifying.name(token())
     source.gone, clock.at = False, 4020.0
     assert "alice" == await verifying.name(token())
+
+
+async def test_a_provider_that_is_slow_keeps_nobody_waiting_who_has_a_known_key():
+    """Whoever sends unknown key ids while it drips holds up none but themselves."""
+    source, clock = Source(RSA), Clock()
+    verifying = identities(source, clock)
+    assert "alice" == await verifying.name(token())
+    read, drips = Source.__call__, asyncio.Event()
+
+    async def dripping() -> bytes:
+        await drips.wait()
+        return await read(source)
+
+    verifying._read = dripping
+    clock.at = 400.0  # the keys are due to be read again
+    waiting = asyncio.create_task(verifying.name(token(OTHER)))
+    await asyncio.sleep(0)
+    assert "alice" == await verifying.name(token())
+    drips.set()
+    with pytest.raises(Unauthenticated):
+        await waiting
 
 
 async def test_keys_are_read_from_a_file(tmp_path: Path):
