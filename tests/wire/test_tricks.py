@@ -1,8 +1,9 @@
-"""Tricks with paths, headers and bodies: a client's key opens nothing but what is a client's, however it is asked."""
+"""Tricks with paths, headers and bodies: a client's key opens nothing but what is a client's."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 
 import httpx
 import pytest
@@ -88,8 +89,8 @@ async def test_no_spelling_of_a_path_or_a_body_goes_around_the_guard(keyed):
         "/v1/chat/completions/",
     ):
         assert "Seltal" not in (await keyed.post(path, json=ASK)).text
-    hello, name = ('[{"role": "user", "content": "%s"}]' % said for said in ("Hello", "Maren Oskeld?"))
-    twice = '{"model": "m", "messages": %s, "messages": %s}' % (hello, name)
+    hello = ASK["messages"][0] | {"content": "Hello"}
+    twice = f'{{"model": "m", "messages": {json.dumps([hello])}, {json.dumps(ASK)[1:]}'
     said = await keyed.post("/v1/chat/completions", content=twice, headers={"content-type": "application/json"})
     assert "Seltal" not in said.text
 
