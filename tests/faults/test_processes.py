@@ -236,3 +236,22 @@ async def test_sigterm_under_load_finishes_what_runs(tmp_path):
         assert (True, True) == (status in (0, -signal.SIGTERM), time.monotonic() - began < 9)
         with pytest.raises(ConnectionError):
             await asked(gateway.url)
+
+
+async def test_sigterm_is_held_up_by_clients_that_stall_for_its_grace_alone(tmp_path):
+    """Sixty stall in a head, in a body or before a long answer: no later than 10 s the process has ended."""
+    async with faulty_model(listing_or(saying(LAKE * 2_000))) as model:
+        gateway = Served(tmp_path, model.url)
+        await gateway.start()
+        stalled = [await connected(gateway.url) for _ in range(60)]
+        for number, (reader, writer) in enumerate(stalled):
+            reader._transport.pause_reading()
+            writer.write((asking()[:20], asking()[:-20], asking("Where is the lake?", stream=True))[number % 3])
+        assert 200 == (await asked(gateway.url, "Where is the lake?")).status
+        began = time.monotonic()
+        status = await gateway.stop()
+        assert (True, True) == (status in (0, -signal.SIGTERM), time.monotonic() - began < 20)
+        for _, writer in stalled:
+            writer.transport.abort()
+        with pytest.raises(ConnectionError):
+            await asked(gateway.url)
