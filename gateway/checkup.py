@@ -87,7 +87,7 @@ async def _store(settings: Settings, panel: Panel, now: datetime) -> AsyncIterat
         active = sum(topic.active for topic in topics)
         yield Finding("store", "ok", f"{store.shown}: newest schema, {len(topics)} topics, {active} active")
         revision, rows = await store.audit()
-        yield _chain(revision, rows)
+        yield await _chain(store, revision, rows)
         yield _clock(rows, await store.active_certificates(), now)
         shut = sealed(panel.key, topics)
         if shut:
@@ -102,12 +102,15 @@ async def _store(settings: Settings, panel: Panel, now: datetime) -> AsyncIterat
         await store.aclose()
 
 
-def _chain(revision: int, rows: Sequence[Chained]) -> Finding:
+async def _chain(store: Store, revision: int, rows: Sequence[Chained]) -> Finding:
+    advice = "find out who wrote to the database; compare with an export (`lethe audit verify --file`)"
     match checked(rows, revision=revision):
         case Broken(what):
-            advice = "find out who wrote to the database; compare with an export (`lethe audit verify --file`)"
             return Finding("audit log", "failed", what, advice)
         case Whole(count, head):
+            missed = await store.unlogged()
+            if missed is not None:
+                return Finding("audit log", "failed", missed, advice)
             return Finding("audit log", "ok", f"whole, {count} rows, head {head}")
 
 

@@ -48,12 +48,18 @@ def verify(
     file: Annotated[Path | None, typer.Option(help="An exported log, in place of the database's.")] = None,
     database: Database = None,
 ) -> None:
-    """Follow the whole chain. Exits with 1 and names the row where one was edited, removed or moved."""
+    """Follow the whole chain, and compare what it says last with the database.
+
+    Exits with 1 and names the row that was edited, removed or moved, or what was changed without one.
+    """
     revision, rows = _log(database) if file is None else (None, tuple(_read(file)))
     match checked(rows, revision=revision, head=head):
         case Broken(what):
             _broken(what)
         case Whole(count, newest):
+            missed = None if file else with_store(database, lambda store: store.unlogged())
+            if missed is not None:
+                _broken(missed)
             typer.echo(f"the log is whole: {count} rows\nhead {newest}")
 
 

@@ -179,12 +179,13 @@ def _changes(before: State, after: State) -> Iterator[Mapping[str, Any]]:
         yield {
             "subject": f"{kind} {key}",
             "changed": [name for name in names if old is None or new is None or old[name] != new[name]],
-            "before": None if old is None else _told(kind, old),
-            "after": None if new is None else _told(kind, new),
+            "before": None if old is None else told(kind, old),
+            "after": None if new is None else told(kind, new),
         }
 
 
-def _told(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def told(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Say what the log says of a thing: the shown columns, and one digest of the others."""
     shown = {name: values[name] for name in KINDS[kind].shown}
     if not KINDS[kind].digested:
         return shown

@@ -42,6 +42,7 @@ from gateway.store.records import (
     PolicyRecord,
     ReplicaRecord,
 )
+from gateway.store.unlogged import unlogged
 
 __all__ = ["BUSY_TIMEOUT_S", "GRACE_S", "Clock", "Store"]
 
@@ -358,6 +359,11 @@ class Store:
         """Return the revision and the whole audit log of the same moment, unverified: see ``chain.checked``."""
         async with self._reading() as connection:
             return await rows.read_revision(connection), await audit_rows.read_chain(connection)
+
+    async def unlogged(self) -> str | None:
+        """Name a thing that is not as the audit log says, None where all is: of a log that is whole."""
+        async with self._reading() as connection:
+            return unlogged(await audit_rows.read_chain(connection), await audit_rows.state(connection))
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:

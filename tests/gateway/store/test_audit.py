@@ -179,6 +179,33 @@ async def test_what_was_done_to_the_log_is_found(written, tamper, statement, wor
     assert words in found.what
 
 
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE topics SET active = 0", "topic t1 was changed without an entry: active"),
+        ("UPDATE topics SET facts = '[]'", "topic t1 was changed without an entry: content"),
+        ("DELETE FROM topics", "topic t1 is gone, and no entry says so"),
+        ("UPDATE client_keys SET revoked_at = NULL", "key alice was changed without an entry: revoked_at"),
+        ("UPDATE admin_keys SET role = 'admin'", "admin ida was changed without an entry: role"),
+        ("UPDATE verifier_modes SET mode = 'off'", "verifier lexical was changed without an entry: mode"),
+    ],
+)
+async def test_what_was_changed_behind_the_log_is_found(written, address, execute, statement, words):
+    """The chain is whole, and yet the database is not as it says."""
+    await written.add(MAREN)
+    assert await written.unlogged() is None
+    switched = statement.replace("active = 0", "active = NOT active")
+    execute(switched if address.startswith("postgresql:") else statement)
+    assert isinstance(await verdict(written), Whole)
+    assert words == await written.unlogged()
+
+
+async def test_what_nobody_logged_from_the_beginning_is_found(written, execute):
+    """A log that began with an empty database says of everything how it came."""
+    execute("INSERT INTO verifier_modes (name, mode) VALUES ('facts', 'off')")
+    assert "verifier facts is there, and no entry says so" == await written.unlogged()
+
+
 async def test_a_log_cut_off_with_its_revision_is_found_by_a_head_kept_elsewhere(written, tamper):
     """Without the head, a chain that ends earlier is a whole chain."""
     head = (await verdict(written)).head
