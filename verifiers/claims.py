@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from typing import ClassVar
 
 from verifiers.answers import Clauses, disclaims
 from verifiers.attribution import certainty_of, mentions_of, refers_back, turns_to_stranger
@@ -74,6 +75,7 @@ class _ClaimsJudge:
     factless: dict[int, str]
     names: Names
     rules: Claims
+    never_waits: ClassVar = True
 
     async def __call__(self, exchange: Exchange) -> Verdict:
         if not self.factless:

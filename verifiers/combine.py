@@ -10,7 +10,7 @@ from typing import TypeAlias
 from verifiers.identity import fingerprint_of
 from verifiers.protocol import Abstained, Exchange, Judge, Scored, Topic, Verdict, Verifier
 
-__all__ = ["Worst", "about", "guarded", "with_deadline"]
+__all__ = ["Worst", "about", "guarded", "never_waits", "with_deadline"]
 
 _REVISION = "1"
 _Part: TypeAlias = tuple[str, Judge]
@@ -61,6 +61,10 @@ class _WorstJudge:
     parts: tuple[_Part, ...]
     max_evidence: int
 
+    @property
+    def never_waits(self) -> bool:
+        return all(never_waits(judge) for _, judge in self.parts)
+
     async def __call__(self, exchange: Exchange) -> Verdict:
         scored: list[Scored] = []
         for name, judge in self.parts:
@@ -92,12 +96,21 @@ class _About:
     judge: Judge
     topics: frozenset[str]
 
+    @property
+    def never_waits(self) -> bool:
+        return never_waits(self.judge)
+
     async def __call__(self, exchange: Exchange) -> Verdict:
         verdict = await self.judge(exchange)
         if isinstance(verdict, Abstained) or all(each.topic_id in self.topics for each in verdict.evidence):
             return verdict
         evidence = tuple(each for each in verdict.evidence if each.topic_id in self.topics)
         return Scored(max((each.leakage for each in evidence), default=0.0), evidence)
+
+
+def never_waits(judge: Judge) -> bool:
+    """Say whether a judge says of itself that it only computes, so that no deadline could end it."""
+    return getattr(judge, "never_waits", False) is True
 
 
 def with_deadline(judge: Judge, seconds: float) -> Judge:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from verifiers.answers import Said, Saying, disclaims, read_answer
 from verifiers.attribution import Mentions, Pointing, certainty_of, mentions_of, refers_back
@@ -85,6 +86,7 @@ _NOTHING = _Told(0.0, (), "")
 class _FactsJudge:
     mentions: Mentions
     rules: Facts
+    never_waits: ClassVar = True
 
     async def __call__(self, exchange: Exchange) -> Verdict:
         pointing = self.mentions.pointing(exchange)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from verifiers.attribution import mentions_of
 from verifiers.identity import fingerprint_of
@@ -69,6 +70,7 @@ class _LexicalJudge:
     ids: tuple[str, ...]
     names: Names
     rules: Lexical
+    never_waits: ClassVar = True
 
     async def __call__(self, exchange: Exchange) -> Verdict:
         prompt = self.names.find(exchange.prompt)

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from verifiers.encodings import views
 from verifiers.folding import View, fold_words
@@ -76,6 +76,7 @@ class _VerbatimJudge:
     index: dict[_Run, set[int]]
     lengths: tuple[int, ...]
     rules: Verbatim
+    never_waits: ClassVar = True
 
     async def __call__(self, exchange: Exchange) -> Verdict:
         if not self.index:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, Final
 
 from gateway.errors import UpstreamGarbage
@@ -75,7 +75,7 @@ def _leaves(value: object) -> Iterator[tuple[str, str]]:
 
 
 def _texts(choices: Iterable[Choice]) -> list[str]:
-    with _refusing():
+    with _REFUSING:
         return [text for choice in choices for text in _message_texts(choice.message) if text]
 
 
@@ -85,7 +85,7 @@ def verifiable(choice: Choice) -> Choice:
     What is neither text nor dropped is made anew (the ids of tool calls) or one of a few words (the finish
     reason). Raises ``UpstreamGarbage`` for a channel whose shape is unknown: it is withheld, not passed on.
     """
-    with _refusing():
+    with _REFUSING:
         kept: dict[str, Any] = {"role": "assistant", "content": None}
         for field in _TEXT_FIELDS:
             if choice.message.get(field) is not None:
@@ -97,12 +97,20 @@ def verifiable(choice: Choice) -> Choice:
     return Choice(message=kept, finish_reason=reason)
 
 
-@contextmanager
-def _refusing() -> Iterator[None]:
-    try:
-        yield
-    except _Unreadable:
-        raise UpstreamGarbage("the model's answer has a shape that cannot be verified") from None
+class _Refusing:
+    """Turns what cannot be read into an error that says no more than that."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, _Unreadable):
+            raise UpstreamGarbage("the model's answer has a shape that cannot be verified") from None
+
+
+_REFUSING: Final = _Refusing()
 
 
 def _message_texts(message: Message) -> Iterator[str]:

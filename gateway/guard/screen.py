@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.threads import apart
 from verifiers.attribution import mentions_of
-from verifiers.combine import with_deadline
+from verifiers.combine import never_waits, with_deadline
 from verifiers.private.index import PrivateIndex
 from verifiers.protocol import Exchange, Judge, Topic, Verdict
 
@@ -63,21 +63,32 @@ def bounded(judge: Judge, seconds: float | None) -> Judge:
     And once more inside a thread, where it ends a judge that waits for ever: the thread would never come back.
     """
     if seconds is None:
-        return _Aside(judge, judge)
-    return with_deadline(_Aside(judge, with_deadline(judge, seconds)), seconds)
+        return _Aside(judge, _InThread(judge))
+    within = with_deadline(judge, seconds)
+    # A timer costs as much as one of the cheap verifiers, and could not end what never waits.
+    return _Aside(judge if never_waits(judge) else within, with_deadline(_InThread(within), seconds))
 
 
 @dataclass(frozen=True, slots=True)
 class _Aside:
-    """Judges long exchanges in a thread. ``elsewhere`` works in any event loop, so one of its own will do."""
+    """Judges short exchanges here, and long ones elsewhere."""
 
-    here: Judge
-    elsewhere: Judge
+    short: Judge
+    long: Judge
 
     async def __call__(self, exchange: Exchange) -> Verdict:
-        if len(exchange.prompt) + len(exchange.answer) <= _LONG_CHARS:
-            return await self.here(exchange)
-        return await asyncio.to_thread(lambda: asyncio.run(_judged(self.elsewhere, exchange)))
+        is_long = len(exchange.prompt) + len(exchange.answer) > _LONG_CHARS
+        return await (self.long if is_long else self.short)(exchange)
+
+
+@dataclass(frozen=True, slots=True)
+class _InThread:
+    """Judges in a thread. Its judge works in any event loop, so one of its own will do."""
+
+    judge: Judge
+
+    async def __call__(self, exchange: Exchange) -> Verdict:
+        return await asyncio.to_thread(lambda: asyncio.run(_judged(self.judge, exchange)))
 
 
 async def _judged(judge: Judge, exchange: Exchange) -> Verdict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from secrets import token_hex
+from os import urandom
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,7 +28,7 @@ class RequestId:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = f"req_{token_hex(16)}"
+        request_id = f"req_{urandom(16).hex()}"
         scope.setdefault("state", {})["request_id"] = request_id
         header = (_ID_HEADER, request_id.encode("ascii"))
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import pytest
 
 from verifiers.claims import Claims
-from verifiers.combine import Worst, about, with_deadline
+from verifiers.combine import Worst, about, never_waits, with_deadline
 from verifiers.facts import Facts
 from verifiers.lexical import Lexical
 from verifiers.protocol import Abstained, Evidence, Exchange, Judge, Scored, Topic, Verdict, Verifier
+from verifiers.verbatim import Verbatim
 
 EXCHANGE = Exchange("a question", "an answer")
 
@@ -156,3 +157,21 @@ async def test_many_traces_of_other_topics_hide_none_of_the_one_that_counts(veri
 
 
 _LASTS = ("Osk", "Vint", "Grum", "Praz", "Kemb", "Dorv", "Wulk", "Jast")
+
+
+@pytest.mark.parametrize("verifier", [Lexical(), Facts(), Verbatim(), Claims()], ids=lambda each: each.name)
+def test_what_says_that_it_never_waits_is_done_at_its_first_step(verifier: Verifier) -> None:
+    """Alone, with others and about some topics: a coroutine that waited would give something to wait for."""
+    topic = Topic("maren", "Maren Oskeld", facts=("Maren Oskeld was born in Seltal.",))
+    whole = about(Worst([verifier]).prepare([topic]), frozenset({"maren"}))
+    for judge in (verifier.prepare([topic]), whole):
+        assert never_waits(judge)
+        work = judge(Exchange("Where was Maren Oskeld born?", "In Seltal, says TWFyZW4gT3NrZWxk."))
+        with pytest.raises(StopIteration):
+            work.__await__().send(None)
+
+
+def test_one_that_may_wait_makes_the_whole_wait() -> None:
+    """A judge says so only of itself; whoever says nothing may wait."""
+    parts = [Lexical(), says("slow", 0.0)]
+    assert not never_waits(Worst(parts).prepare([Topic("maren", "Maren Oskeld")]))

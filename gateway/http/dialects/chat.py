@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from secrets import token_hex
+from os import urandom
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -87,7 +87,7 @@ class _AskedChat:
 
     def _head(self, kind: str) -> dict[str, Any]:
         model = self.requests[0].model
-        return {"id": f"chatcmpl-{token_hex(16)}", "object": kind, "created": int(time.time()), "model": model}
+        return {"id": f"chatcmpl-{urandom(16).hex()}", "object": kind, "created": int(time.time()), "model": model}
 
 
 class _Telling:
