@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import signal
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.server import HANDLED_SIGNALS
 
 from gateway.errors import InvalidInput
 from gateway.http.connections import patient
@@ -25,16 +29,28 @@ _KEEP_ALIVE_S = 75
 """Longer than clients keep an idle connection, so that none is closed under a request just being sent."""
 
 
-def run_fast(work: Coroutine[Any, Any, None]) -> None:
-    """Run as ``asyncio.run`` does, on the event loop that the server knows to be the fastest here."""
-    with asyncio.Runner(loop_factory=_config(_nothing).get_loop_factory()) as runner:
-        runner.run(work)
+def run_fast(work: Coroutine[Any, Any, None], *, grace_s: float = _GRACE_S) -> None:
+    """Run as ``asyncio.run`` does, on the event loop that the server knows to be the fastest here.
+
+    Once the work is done its threads have ``grace_s``. asyncio would wait for ever for one that hangs, so the
+    process ends then, with status 1: by that time everything that was opened is closed.
+    """
+    last = threading.Timer(grace_s, os._exit, (1,))
+    last.daemon = True
+    try:
+        with asyncio.Runner(loop_factory=_config(_nothing).get_loop_factory()) as runner:
+            try:
+                runner.run(work)
+            finally:
+                last.start()
+    finally:
+        last.cancel()
 
 
 async def serve_until_signalled(
     app: ASGIApp, host: str, port: int, listening: Callable[[str], None], *, client_timeout_s: float
 ) -> None:
-    """Serve until SIGINT or SIGTERM; running requests get some seconds to finish.
+    """Serve until SIGINT or SIGTERM; running requests get some seconds to finish, and then the caller goes on.
 
     ``listening`` is told the base URL once the port is taken. ``client_timeout_s`` is how long a client may stall:
     see ``PatientConnection``. Raises ``InvalidInput`` if the port cannot be taken.
@@ -42,7 +58,7 @@ async def serve_until_signalled(
     with listening_socket(host, port) as bound:
         listening(_url(host, bound))
         _spare_the_collector()
-        await uvicorn.Server(_config(app, client_timeout_s)).serve(sockets=[bound])
+        await _Ended(_config(app, client_timeout_s)).serve(sockets=[bound])
 
 
 @asynccontextmanager
@@ -93,6 +109,23 @@ def listening_socket(host: str, port: int) -> socket.socket:
 def _url(host: str, bound: socket.socket) -> str:
     named = f"[{host}]" if ":" in host else host
     return f"http://{named}:{bound.getsockname()[1]}"
+
+
+class _Ended(uvicorn.Server):
+    """A server that SIGINT and SIGTERM end, and nothing more: uvicorn raises them again once it has ended.
+
+    SIGTERM would then kill the process before it has closed its store, saved what its monitors saw, handed its
+    calibration over and ended a vLLM of its own.
+    """
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in HANDLED_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 class _Embedded(uvicorn.Server):
