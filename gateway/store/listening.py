@@ -15,12 +15,14 @@ from typing import Any, Final
 
 from gateway.errors import StoreError
 
-__all__ = ["CHANNEL", "PATIENCE_S", "POLL_S", "Heard", "Listening"]
+__all__ = ["CHANNEL", "PATIENCE_S", "POLL_S", "Heard", "Listening", "since_boot"]
 
 CHANNEL: Final = "lethe_policy"
 """Where the tables' triggers notify, whoever changed them (migration 0007)."""
 POLL_S: Final = 0.25
 """How often the database is asked, and how long after a loss it is tried again."""
+_REVISION: Final = "SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE revision END FROM policy"
+"""A standby answers as well, and as fast, with what it has been sent so far."""
 PATIENCE_S: Final = 2.0
 """How long one question may take before the connection counts as lost."""
 
@@ -31,6 +33,14 @@ class Heard:
 
     times: int
     revision: int
+
+
+def since_boot() -> float:
+    """Give the seconds since the machine began, those in which it slept included where the system counts them.
+
+    A machine that was put to sleep wakes with an old policy, and has to know how old.
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Listening:
@@ -47,7 +57,7 @@ class Listening:
         failures: tuple[type[Exception], ...],
         *,
         grace_s: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = since_boot,
     ) -> None:
         """Take the driver's ways to connect and to fail. Makes no connection."""
         self._connect = connect
@@ -131,7 +141,9 @@ class Listening:
 
     async def _ask(self, connection: Any) -> None:
         asked_at = self._clock()  # not when the answer came: it may be as old as the question
-        revision = await connection.fetchval("SELECT revision FROM policy", timeout=PATIENCE_S)
+        revision = await connection.fetchval(_REVISION, timeout=PATIENCE_S)
+        if revision is None:
+            raise ConnectionError("a standby, which hears of writes later than others")
         self._heard = Heard(self._heard.times, revision)
         self._confirmed_at = asked_at
 

@@ -6,12 +6,14 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 
 from gateway.errors import StoreError
 from gateway.store.chain import Whole, checked
+from gateway.store.listening import POLL_S, Listening, since_boot
 from gateway.store.records import ForgetTopic
 from gateway.store.store import Store
 from tests.postgres import OwnPostgres
@@ -147,6 +149,74 @@ async def test_a_server_that_is_away_for_too_long_closes_the_gateway(address: st
     postgres.start()
     await answering(store)
     await store.aclose()
+
+
+class Server:
+    """A connection to a server that is the primary, or ``behind`` it, and that may no longer answer."""
+
+    def __init__(self) -> None:
+        self.behind = self.silent = False
+        self.ended = 0
+
+    async def add_listener(self, *_: object) -> None:
+        """Hear of nothing."""
+
+    async def fetchval(self, query: str, **_: object) -> int | None:
+        """Answer as PostgreSQL does."""
+        assert "pg_is_in_recovery" in query
+        if self.silent:
+            raise TimeoutError
+        return None if self.behind else 7
+
+    def terminate(self) -> None:
+        """Count it."""
+        self.ended += 1
+
+
+@asynccontextmanager
+async def listening(server: Server, clock: Callable[[], float]) -> AsyncIterator[Listening]:
+    """Listen to it with a grace of ten seconds."""
+
+    async def connect() -> Server:
+        return server
+
+    one = Listening(connect, lambda error: StoreError(type(error).__name__), (OSError,), grace_s=10, clock=clock)
+    yield one
+    await one.aclose()
+
+
+async def test_a_standby_is_not_believed() -> None:
+    """It answers, but with what it has been sent so far: a toggle could be missed for as long as it lags."""
+    server = Server()
+    server.behind = True
+    async with listening(server, lambda: 0.0) as one:
+        with pytest.raises(StoreError):
+            await one.begin()
+
+
+async def test_a_server_that_becomes_a_standby_counts_as_gone() -> None:
+    """After the grace period nothing is answered by what it said."""
+    server, now = Server(), 0.0
+    async with listening(server, lambda: now) as one:
+        await one.begin()
+        assert 7 == one.version().revision
+        server.behind = True
+        await asyncio.sleep(3 * POLL_S)
+        now = 11.0
+        with pytest.raises(StoreError):
+            one.version()
+    assert server.ended
+
+
+async def test_a_machine_that_slept_knows_how_old_its_policy_is() -> None:
+    """The clock goes on meanwhile, so nothing is answered by a policy of before."""
+    now = 0.0
+    async with listening(Server(), lambda: now) as one:
+        await one.begin()
+        now = 3600.0
+        with pytest.raises(StoreError):
+            one.version()
+    assert since_boot() >= time.monotonic() - 1.0
 
 
 async def test_writers_in_several_processes_leave_one_whole_chain(store: Store, address: str) -> None:
