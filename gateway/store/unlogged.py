@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from gateway.store.audit_rows import State, told
+from gateway.store.audit_rows import KINDS, State, told
 from gateway.store.chain import Chained, canonical, entry_of
 
 __all__ = ["unlogged"]
+
+_BESIDE: Final = tuple(f"{name} " for name, kind in KINDS.items() if not kind.of_the_policy)
 
 
 def unlogged(rows: Sequence[Chained], now: State) -> str | None:
     """Name the first thing that is not as a whole log says last; None where everything is.
 
-    What was there before the log began is compared from its first entry on. Quotes nothing but names.
+    What was there before the log began is compared from its first entry on; what processes write unlogged, such as
+    how far a calibration is, not at all. Quotes nothing but names.
     """
     last: dict[str, Mapping[str, Any] | None] = {}
     begun_empty = bool(rows) and entry_of(rows[0]).get("revision") == 0
@@ -23,7 +26,7 @@ def unlogged(rows: Sequence[Chained], now: State) -> str | None:
         last[str(entry.get("subject"))] = entry.get("after")
     here = {f"{kind} {key}": told(kind, values) for (kind, key), values in now.items()}
     for subject in sorted(here.keys() | last.keys()):
-        if not subject or (subject not in last and not begun_empty):
+        if not subject or subject.startswith(_BESIDE) or (subject not in last and not begun_empty):
             continue
         if what := _difference(subject, last.get(subject), here.get(subject)):
             return what

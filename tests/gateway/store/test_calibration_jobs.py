@@ -220,6 +220,7 @@ async def test_who_asked_for_a_job_and_who_cancelled_it_are_in_the_audit_log(job
         (cancelled[side]["state"], cancelled[side]["cancelling"]) for side in ("before", "after")
     )
     assert "Seltal" not in str(rows)
+    assert await store.unlogged() is None  # though the worker has written since
 
 
 async def test_what_a_process_does_at_a_job_is_no_write_of_the_policy(jobs, store):
