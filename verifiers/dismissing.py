@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Set
-from functools import lru_cache
 from typing import Final
 
 __all__ = ["Dismissing"]
@@ -20,25 +19,23 @@ class Dismissing:
     costs one difference of two sets. ``beforehand`` are words that are known not to. Safe between threads.
     """
 
-    __slots__ = ("_beforehand", "_dismissed", "_matters", "_remembered")
+    __slots__ = ("_beforehand", "_dismissed", "_kept", "_matters")
 
     def __init__(self, matters: Callable[[str], bool], beforehand: Set[str] = frozenset()) -> None:
         self._matters = matters
-        self._remembered = lru_cache(maxsize=4096)(matters)
         self._beforehand = beforehand
         self._dismissed = set(beforehand)
+        self._kept: set[str] = set()
 
     def left(self, words: Set[str]) -> Set[str]:
         """Return those of the words that matter."""
         rest = words - self._dismissed
-        return frozenset(word for word in rest if self._is_left(word)) if rest else rest
+        return {word for word in rest if word in self._kept or self._is_left(word)} if rest else rest
 
     def _is_left(self, word: str) -> bool:
-        if len(word) > _LONGEST:
-            return self._matters(word)
-        if self._remembered(word):
-            return True
-        if len(self._dismissed) >= _MOST:
-            self._dismissed = set(self._beforehand)
-        self._dismissed.add(word)
-        return False
+        matters = self._matters(word)
+        if len(word) <= _LONGEST:
+            if len(self._dismissed) + len(self._kept) >= _MOST:
+                self._dismissed, self._kept = set(self._beforehand), set()
+            (self._kept if matters else self._dismissed).add(word)
+        return matters

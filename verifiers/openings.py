@@ -89,17 +89,19 @@ class Openings:
     def _opening(self, word: str) -> _Opening:
         if is_ordinary(word):
             return _NONE
-        turned = [(turn(word), turn, direction) for turn, direction in EVERY_WORD]
-        turns = tuple((turn, direction) for form, turn, direction in turned if self._begins_a_name(form))
-        hides = len(word) >= FEWEST_LETTERS and any(self._is_name(form) for form, _, _ in turned)
-        alone = hides or is_conspicuous(word) or self._is_shape(word)
-        return _Opening(self._is_part(word), alone, turns, self._begins_a_shape(word))
+        turns = tuple((turn, direction) for turn, direction in EVERY_WORD if self._begins_a_name(turn(word)))
+        alone = is_conspicuous(word) or any(self._is_name(turn(word)) for turn, _ in turns)
+        shifted = self._begins_a_shape(word)
+        part = self._is_part(word)
+        if not (turns or alone or shifted or part):
+            return _NONE
+        return _Opening(part, alone or (shifted and self._is_shape(word)), turns, shifted)
 
     def _begins_a_name(self, form: str) -> bool:
         return self._index.phrases is not None and bool(self._index.phrases.match(form))
 
     def _is_name(self, form: str) -> bool:
-        return self._index.phrases is not None and form in self._index.phrases
+        return self._index.phrases is not None and len(form) >= FEWEST_LETTERS and form in self._index.phrases
 
     def _begins_a_shape(self, form: str) -> bool:
         return self._index.shapes is not None and bool(self._index.shapes.match(shape_of(form)))
