@@ -144,10 +144,8 @@ class Crew(Generic[ItemT, DoneT]):
                 continue
             try:
                 done = await worker.do(order.item)
-            except (
-                WorkerLost,
-                asyncio.CancelledError,
-            ):  # cancelled where the same worker was lost to another hand
+            except (WorkerLost, asyncio.CancelledError):
+                # Cancelled where another hand has found out that this worker is lost.
                 self._todo.put_nowait(order)
                 raise
             except Exception as error:

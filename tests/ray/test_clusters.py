@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -45,6 +46,13 @@ class Untold:
             return item
 
         yield said
+
+
+async def test_a_worker_for_which_there_is_no_cpu_leaves_the_work_to_the_others():
+    """One of two has to wait; the one that works does not."""
+    with on_ray("local", workers=1, concurrency=2) as engine:
+        async with asyncio.timeout(40), replace(engine, workers=2).doing(None, Untold()) as do:
+            assert [0, 1, 2, 3, 4] == [await do(item) for item in range(5)]
 
 
 async def test_a_worker_with_another_lethe_is_refused_before_it_is_told_anything():

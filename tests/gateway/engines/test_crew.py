@@ -123,8 +123,9 @@ async def test_who_comes_after_the_end_hears_why():
     """An item that is asked for later does not wait for ever."""
     async with Crew(Office(NoRoom("full")).hire, size=1, concurrency=1).working() as do:
         for _ in range(2):
-            with pytest.raises(UpstreamUnreachable, match="full"):
-                await do(1)
+            async with asyncio.timeout(20):
+                with pytest.raises(UpstreamUnreachable, match="full"):
+                    await do(1)
 
 
 async def test_what_is_not_wanted_any_more_is_not_begun():
