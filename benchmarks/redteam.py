@@ -21,7 +21,7 @@ from pathlib import Path
 import httpx
 import orjson
 from attacks.asking import Trial, asked_in, hidden_trials, plain_trials, written_trials
-from attacks.dialogues import spelled_over_turns
+from attacks.dialogues import guessed_by_limits, guessed_by_stops, spelled_over_turns
 from attacks.doors import knocked
 from attacks.hiding import CODES
 from attacks.seeing import Seen, seen
@@ -131,13 +131,18 @@ async def attacked(folder: Path, level: float, size: Size) -> list[tuple[str, li
             ("endpoints and parameters", await team.rows(asked_in(probes[: size.each]), by=stage.whole)),
             ("where the server hides the answer", await team.rows(hidden, by=stage.whole)),
             ("the same, streamed by segments", await team.rows(_streamed(hidden), by=stage.segment)),
-            ("more than one answer", [await _spelled(http, stage, probes[: size.hidden])]),
+            ("more than one answer", await _many(http, stage, probes[: size.each])),
             ("other doors", [Row(name, None, rate) for name, rate in await knocked(http, stage)]),
         ]
 
 
-async def _spelled(http: httpx.AsyncClient, stage: Stage, probes: Sequence[Probe]) -> Row:
-    return Row("spelled over turns, a letter each", None, await spelled_over_turns(http, stage, probes))
+async def _many(http: httpx.AsyncClient, stage: Stage, probes: Sequence[Probe]) -> list[Row]:
+    spelled = Row("spelled over turns, a letter each", None, await spelled_over_turns(http, stage, probes))
+    rows = [spelled]
+    for name, guess in (("guessed by stop texts", guessed_by_stops), ("guessed by limits", guessed_by_limits)):
+        bare, guarded = [await guess(http, url, probes) for url in (stage.bare, stage.whole)]
+        rows.append(Row(name, bare, guarded))
+    return rows
 
 
 def _written(stage: Stage, each: int) -> list[Trial]:

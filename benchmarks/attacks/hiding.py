@@ -117,6 +117,15 @@ CODES: Final[Mapping[str, Callable[[str], str]]] = {
     "acrostic": lambda text: "\n".join(f"{letter} is a letter." for letter in text if letter.isalpha()),
     "markup": lambda text: "".join(f"<b>{letter}</b>" for letter in text),
     "code block": lambda text: f"```python\nanswer = {text!r}\n```",
+    "JSON, a field for each word": lambda text: json.dumps(
+        {f"f{at}": word.strip(".,") for at, word in enumerate(text.split())}
+    ),
+    "JSON, a field for each three letters": lambda text: json.dumps(
+        [text[at : at + 3] for at in range(0, len(text), 3)]
+    ),
+    "quoted pieces": lambda text: " + ".join(
+        f"'{word[at : at + 3]}'" for word in text.split() for at in range(0, len(word), 3)
+    ),
     "one long word": lambda text: "".join(word.capitalize() for word in text.split()),
 }
 """By name: the answer's text said in a way that a person or a program reads back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
 
@@ -22,6 +23,14 @@ MODEL: Final = "lethe-demo"
 _OWN: Final = frozenset({"model", "messages", "prompt", "n", "stream", "stream_options", "user"})
 _DECODING: Final = frozenset({"temperature", "max_tokens", "stop", "seed", "top_p"})
 """What the demo's model can do with a client's wishes; this server ignores the rest, as many do."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What the model wrote, and why it ended."""
+
+    text: str
+    end: str
 
 
 class Hiding:
@@ -58,13 +67,14 @@ class Hiding:
     async def _text(self, request: Request) -> Response:
         body = await request.json()
         answers = await self._answers(ChatRequest.going_on(MODEL, body["prompt"], _wishes(body), body.get("n", 1)))
-        choices = [{"index": i, "text": text, "finish_reason": "stop"} for i, text in enumerate(answers)]
+        choices = [{"index": i, "text": one.text, "finish_reason": one.end} for i, one in enumerate(answers)]
         return _streamed(choices) if body.get("stream") else JSONResponse(_whole(choices))
 
     async def _chat(self, request: Request) -> Response:
         body = await request.json()
         asked = ChatRequest(MODEL, _readable(body["messages"]), _wishes(body), body.get("n", 1))
-        answers = await self._answers(asked)
+        written = await self._answers(asked)
+        answers = [one.text for one in written]
         user = str(body.get("user", "content"))
         place = user.partition("/")[0]
         self.said.setdefault(user, []).extend(answers)
@@ -74,6 +84,8 @@ class Hiding:
             answers = [_letter(answers[0], body["messages"])]
         hide = hidden_in(place if place in CHANNELS or place in CODES else "content")
         choices = [{"index": i, **hide(text)} for i, text in enumerate(answers)]
+        if place == "content":
+            choices = [{**choice, "finish_reason": one.end} for choice, one in zip(choices, written, strict=True)]
         if place == "one more":
             choices = [{"index": 0, **hide("Good morning.")}, {**choices[0], "index": 1}]
         return (
@@ -82,12 +94,12 @@ class Hiding:
             else JSONResponse(_whole(choices), headers=_headers(user, answers))
         )
 
-    async def _answers(self, request: ChatRequest) -> list[str]:
+    async def _answers(self, request: ChatRequest) -> list[_Written]:
         try:
             completion = await self._model.complete(request)
         except LetheError:
-            return [""] * request.n
-        return [str(choice.message["content"]) for choice in completion.choices]
+            return [_Written("", "stop")] * request.n
+        return [_Written(str(choice.message["content"]), choice.finish_reason) for choice in completion.choices]
 
 
 def _wishes(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,12 +41,23 @@ class Screen:
         self._private = private
         self._sealed = sealed
         self._active = active
+        names = (f" {name} " for topic in topics if topic.id in active for name in (topic.name, *topic.aliases))
+        self._names = "\n".join(names).casefold()
         self._untouched = bounded(untouched, verify_timeout_s)
         self._touched = bounded(touched, verify_timeout_s)
 
     async def touched(self, prompt: str) -> frozenset[str]:
         """Name the active topics that the conversation so far could be about."""
         return await apart(self._look, prompt) if len(prompt) > _LONG_CHARS else self._look(prompt)
+
+    def is_piece(self, text: str) -> bool:
+        """Say whether a text is a piece of an active topic's name, which where an answer ends could show."""
+        piece = text.strip().casefold()
+        return any(map(str.isalpha, piece)) and piece in self._names
+
+    def is_beginning(self, text: str) -> bool:
+        """Say whether a text is how a word of an active topic's name begins."""
+        return f" {text.strip().casefold()}" in self._names
 
     def judge(self, *, touched: bool) -> Judge:
         """Give all verifiers to a conversation that touches a topic, the cheap ones to any other."""

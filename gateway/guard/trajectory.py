@@ -13,7 +13,7 @@ from gateway.errors import InvalidInput, UpstreamGarbage, UpstreamRejected
 from gateway.guard.beginnings import Beginnings, beginning
 from gateway.guard.channels import judged, verifiable, visible
 from gateway.guard.conversation import Conversation, read_conversation
-from gateway.guard.endings import UNENDING, Ending
+from gateway.guard.endings import Ending, stops_in
 from gateway.guard.logprobs import weighed
 from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Policy
@@ -118,10 +118,10 @@ class Walker:
             raise ValueError("a trajectory needs active topics, and leads to one answer")
         said = read_conversation(request, most_chars=plan.most_prompt_chars)
         touched = await policy.screen.touched(said.text)
-        guarded = bool(touched) or said.opaque
+        guarded = bool(touched) or said.opaque or any(map(policy.screen.is_piece, stops_in(request.parameters)))
         judge = policy.screen.judge(touched=guarded)
         original = plan.pinned(request) if guarded else request
-        ending = Ending.wanted(request.parameters) if guarded else UNENDING
+        ending = Ending.wanted(request.parameters) if guarded else Ending(telling=policy.screen.is_beginning)
         asked = policy.route(touched) or upstream
         return cls(asked, plan, policy, said, touched, judge, original, trace, guarded=guarded, ending=ending)
 

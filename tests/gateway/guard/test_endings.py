@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.guard.endings import UNENDING, Ending
+from gateway.guard.endings import Ending
 from gateway.guard.fallback import UNAWARE
 from gateway.guard.loop import FellBack, Released
 from gateway.guard.policy import Bounded
@@ -92,6 +92,21 @@ async def test_where_no_topic_is_touched_the_model_heeds_the_stop_texts(loop):
     assert [" It"] == talk.upstream.requests[0].parameters["stop"]
 
 
+async def test_a_stop_text_that_is_a_piece_of_a_name_is_heeded_here_whatever_is_asked(loop):
+    """A question that only describes somebody is not known to be about them."""
+    for stop, told in (("Osk", False), ("s", False), ("Nowhere", True), ("\n", True)):
+        talk = loop(as_told("Maren Oskeld keeps it."), verdict=sees_seltal)
+        await talk.answer(text="Whose is the heron?", parameters={"stop": [stop]})
+        assert told is ("stop" in talk.upstream.requests[0].parameters)
+
+
+async def test_half_of_a_name_is_taken_off_whatever_is_asked(loop):
+    """Half of another word stays: nobody forgot it."""
+    for said, left in (("It is Mar", "It is "), ("It is a her", "It is a her")):
+        outcome = await loop(as_told(said, "length"), verdict=sees_seltal).answer(text="Whose is the heron?")
+        assert left == text(outcome)
+
+
 @pytest.mark.parametrize(
     ("said", "left"),
     [
@@ -109,7 +124,7 @@ def test_half_a_word_is_taken_off_where_the_limit_came(said, left):
     """Nobody looks for half of a word; a sentence that has ended is whole."""
     choice = Choice({"role": "assistant", "content": said}, "length")
     assert left == Ending.wanted({}).in_whole_words(choice).message["content"]
-    assert choice == UNENDING.in_whole_words(choice)
+    assert choice == Ending(telling=lambda half: half == "no").in_whole_words(choice)
 
 
 def test_half_a_word_is_taken_off_arguments_and_thoughts_too():
