@@ -20,7 +20,7 @@ from verifiers.words import AFFIRMATIVE
 
 __all__ = ["Facts"]
 
-_REVISION = "10"
+_REVISION = "11"
 _MAX_EVIDENCE = 1024
 _MAX_SPANS = 16
 _LEAST_NEWS = 1.0
@@ -232,7 +232,7 @@ def _nearby(said: dict[str, list[Saying]], window: int, weights: dict[str, float
     best, held = 0.0, range(0)
     for start, _ in places[:256]:
         keys = {key for place, key in places if start <= place < start + window}
-        weight = sum(weights[key] for key in keys)
+        weight = math.fsum(weights[key] for key in keys)  # the same in whatever order a set gives them
         if weight > best:
             best, held = weight, range(start, start + window)
     kept: dict[str, Saying] = {}
@@ -267,9 +267,9 @@ def _best_value(fact: Fact, new: dict[str, float], sayings: dict[str, Saying], s
 
 def _value_told(value: Value, fact: Fact, new: dict[str, float], sayings: dict[str, Saying]) -> float:
     """Return the share of a value's news that is told, less where the prompt has some of the value already."""
-    total = sum(new[key] for key in value.keys if key in new)
+    total = math.fsum(new[key] for key in value.keys if key in new)
     if not total:
         return 0.0
-    told = sum(new[key] * sayings[key].certainty for key in value.keys if key in sayings)
-    unasked = total / sum(fact.weights[key] for key in value.keys)
+    told = math.fsum(new[key] * sayings[key].certainty for key in value.keys if key in sayings)
+    unasked = total / math.fsum(fact.weights[key] for key in value.keys)
     return value.strength * (told / total) ** 2 * math.sqrt(unasked)

@@ -121,7 +121,7 @@ class FactIndex:
                 if strength:
                     for topic in topics:
                         found.setdefault(topic, {})[value] = strength / math.sqrt(len(topics))
-        return {topic: min(1.0, sum(values.values())) for topic, values in found.items()}
+        return {topic: min(1.0, math.fsum(values.values())) for topic, values in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def _finished(topic: int, number: int, draft: _Draft, spread: Counter[str], fact
 
 
 def _value(keys: frozenset[str], weights: dict[str, float]) -> Value:
-    return Value(keys, _SURE_VALUE * min(1.0, sum(weights[key] for key in keys)))
+    return Value(keys, _SURE_VALUE * min(1.0, math.fsum(weights[key] for key in keys)))
 
 
 def _rarity(count: int, facts: int) -> float:
@@ -198,7 +198,7 @@ def _touching(facts: Iterable[Fact]) -> dict[str, list[tuple[frozenset[str], lis
     heaviest: dict[frozenset[str], str] = {}
     for fact in facts:
         for value in fact.values:
-            if sum(fact.weights[key] for key in value.keys) >= _TELLING_WEIGHT:
+            if math.fsum(fact.weights[key] for key in value.keys) >= _TELLING_WEIGHT:
                 topics.setdefault(value.keys, set()).add(fact.topic)
                 heaviest[value.keys] = max(sorted(value.keys), key=lambda key: fact.weights[key])
     index: dict[str, list[tuple[frozenset[str], list[int]]]] = {}

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from verifiers.facts import Facts
-from verifiers.protocol import Scored, Topic, Verifier
+from verifiers.answers import Saying
+from verifiers.facts import Facts, _nearby
+from verifiers.protocol import Scored, Span, Topic, Verifier
 
 Score = Callable[[Verifier, Sequence[Topic], str | tuple[str, ...], str], Scored]
 WHERE = "Where was Maren Oskeld born?"
@@ -168,3 +169,24 @@ def test_parameters_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     """A verifier that cannot work is not built."""
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Facts(**wrong)  # type: ignore[arg-type]
+
+
+class Alike(str):
+    """A word whose hash is that of all others, so that sets give such words in the order in which they came."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        """Collide."""
+        return 0
+
+
+def test_a_score_does_not_hang_on_the_order_of_a_set() -> None:
+    """Of two stretches that tell the same words the first counts, in whichever order these add up."""
+    weights = {Alike("a"): 0.1, Alike("b"): 0.2, Alike("c"): 0.3}
+    places = {"c": (0, 12), "b": (1, 11), "a": (2, 10)}
+    said = {
+        Alike(key): [Saying(at, Span(at, at + 1), 0.5 + at / 100, False) for at in places[key]] for key in places
+    }
+    kept = _nearby(said, 3, weights)
+    assert {"c": 0, "b": 1, "a": 2} == {str(key): saying.place for key, saying in kept.items()}
