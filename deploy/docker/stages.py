@@ -117,12 +117,19 @@ class Rehearsal:
     def _copy(self, stage: Stage, words: list[str]) -> None:
         origin = words.pop(0).removeprefix("--from=") if words[0].startswith("--") else None
         *sources, place = words
+        if origin is None:
+            self._lay(stage, [self._sent(source) for source in sources], place)
+            return
+        mounted = self.mount(self.stages[origin])  # all its layers as one, without what a newer one deleted
+        try:
+            self._lay(stage, [mounted / source.lstrip("/") for source in sources], place)
+        finally:
+            sh("umount", "--recursive", mounted)
+
+    @staticmethod
+    def _lay(stage: Stage, sources: list[Path], place: str) -> None:
         target = stage.layers[0] / os.path.join(stage.workdir, place).lstrip("/")
-        for source in sources:
-            if origin:
-                found = next(p for each in self.stages[origin].layers if (p := each / source.lstrip("/")).exists())
-            else:
-                found = self._sent(source)
+        for found in sources:
             into = target / found.name if place in (".", "./") else target
             into.parent.mkdir(parents=True, exist_ok=True)
             if found.is_dir():

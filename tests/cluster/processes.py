@@ -94,7 +94,9 @@ def running_upstream(folder: Path) -> Iterator[str]:
     process = subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
-        yield process.stdout.readline().strip()
+        url = process.stdout.readline().strip()
+        assert url, "the model server did not start; what it wrote stands above"
+        yield url
     finally:
         process.terminate()
         process.wait(timeout=30)

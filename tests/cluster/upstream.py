@@ -41,7 +41,7 @@ def main() -> None:
         sys.stdout.flush()
 
     app = Starlette(routes=routes)
-    asyncio.run(serve_until_signalled(app, "127.0.0.1", 0, tell))
+    asyncio.run(serve_until_signalled(app, "127.0.0.1", 0, tell, client_timeout_s=30.0))
 
 
 if __name__ == "__main__":
