@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence, Set
 
 from verifiers.answers import disclaims
@@ -81,10 +82,12 @@ def picked(answer: View, options: Sequence[Option], said: Set[str]) -> int | Non
 
 
 def short_reply(answer: View, question: View) -> bool:
-    """Say whether an answer is hardly more than a yes, a no or one letter: it tells what the question asks.
+    """Say whether an answer is hardly more than a yes, a no, one letter or a picture: it tells what is asked.
 
     A "no" to "do you know ...?" tells nothing.
     """
+    if not answer.words():
+        return any(unicodedata.category(sign) == "So" for sign in answer.raw)
     end = _SENTENCE_END.search(answer.text)
     opening = answer.part(0, end.start()).words() if end else answer.words()
     if not 0 < len(opening) <= _LONGEST_REPLY or disclaims(answer.words()):

@@ -23,7 +23,7 @@ from verifiers.words import AFFIRMATIVE, FUNCTION, NON_ANSWER
 
 __all__ = ["Claims"]
 
-_REVISION = "8"
+_REVISION = "9"
 _MAX_WORDS = 16
 _RARE, _ORDINARY = 2.0, 0.7
 _CHOICE, _SPELLED, _REPLY, _YES = 2.5, 2.0, 2.5, 2.5
@@ -121,8 +121,8 @@ class _ClaimsJudge:
                 weights[letters] = span, _SPELLED
         weights.update(_hidden_claims(exchange.answer, start, known))
         if start == 0 and view.text.strip():
-            if words:
-                weights["yes"] = view.span(*bounds[0]), _replied(exchange, view)
+            opening = bounds[0] if words else (0, len(view.text))
+            weights["yes"] = view.span(*opening), _replied(exchange, view)
             heard = [word for word, (at, _) in zip(words, bounds, strict=True) if not clauses.judge(at)[1]]
             if unreadable(view) or (spelled_words(heard) if heard else not words and spelled_out(view)):
                 weights["unreadable"] = view.span(0, len(view.text)), _UNREADABLE
@@ -170,7 +170,7 @@ def _replied(exchange: Exchange, answer: View) -> float:
         return _CHOICE
     if short_reply(answer, fold(exchange.question)):
         return _REPLY
-    return _YES if words[0] in AFFIRMATIVE and not disclaims(words) else 0.0
+    return _YES if words and words[0] in AFFIRMATIVE and not disclaims(words) else 0.0
 
 
 def _weight(term: Term) -> float:
