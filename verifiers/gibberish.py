@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -77,11 +78,17 @@ def _reads_shifted(words: Sequence[str], plain: int) -> bool:
     least = max(_FEWEST_SHIFTED, plain + 1, len(words) / _MOST_STRANGERS)
     if len(words) < least:
         return False
-    for table in _SHIFTS:
-        read = [word for word in words if word.translate(table) in COMMON]
-        if len(read) >= least and sum(map(len, read)) >= _FEWEST_SHIFTED_LETTERS:
-            return True
-    return False
+    read: dict[int, list[int]] = defaultdict(list)
+    for word in words:
+        for shift in _shifts_to_common(word):
+            read[shift].append(len(word))
+    return any(len(found) >= least and sum(found) >= _FEWEST_SHIFTED_LETTERS for found in read.values())
+
+
+@lru_cache(maxsize=16384)
+def _shifts_to_common(word: str) -> tuple[int, ...]:
+    """Name the shifts that make an ordinary word of it: hardly ever any. The words of a language come again."""
+    return tuple(at for at, table in enumerate(_SHIFTS) if word.translate(table) in COMMON)
 
 
 @lru_cache(maxsize=16384)
