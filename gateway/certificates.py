@@ -17,6 +17,7 @@ from gateway.store.store import Store
 __all__ = [
     "activate_certificate",
     "activate_stored",
+    "certificate_kept",
     "read_certificate",
     "require_servable",
     "stored_certificate",
@@ -39,7 +40,7 @@ def stored_certificate(body: Mapping[str, Any]) -> Certificate:
     try:
         return Certificate.from_json(json.dumps(body))
     except ValueError as error:
-        raise InvalidInput(f"the active certificate cannot be read: {error}") from error
+        raise InvalidInput(f"a certificate of the store cannot be read: {error}") from error
 
 
 def write_certificate(certificate: Certificate, path: Path) -> None:
@@ -60,13 +61,18 @@ def require_servable(certificate: Certificate) -> None:
         raise InvalidInput(f"certificate {certificate.id} lets nothing out. {in_one_sentence(certificate)}")
 
 
-async def activate_stored(store: Store, certificate_id: str) -> int:
-    """Put one in force that the store has. Raises ``NotFound``, and ``InvalidInput`` as ``require_servable``."""
+async def certificate_kept(store: Store, certificate_id: str) -> Certificate:
+    """Read one that the store has, in force or not. Raises ``NotFound``, and ``InvalidInput`` if it is damaged."""
     for kept in await store.certificates():
         if kept.id == certificate_id:
-            require_servable(stored_certificate(kept.body))
-            return await store.activate_certificate(certificate_id)
-    raise NotFound("there is no certificate with this id")
+            return stored_certificate(kept.body)
+    raise NotFound("there is no certificate with this id; `lethe certificate list` names those there are")
+
+
+async def activate_stored(store: Store, certificate_id: str) -> int:
+    """Put one in force that the store has. Raises ``NotFound``, and ``InvalidInput`` as ``require_servable``."""
+    require_servable(await certificate_kept(store, certificate_id))
+    return await store.activate_certificate(certificate_id)
 
 
 async def activate_certificate(store: Store, certificate: Certificate) -> int:

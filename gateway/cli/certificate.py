@@ -13,10 +13,10 @@ from rich.table import Table
 from calibration.certificate import SCHEMA, Certificate
 from calibration.explanation import explain
 from calibration.issue import verify
-from gateway.certificates import activate_certificate, read_certificate, require_servable
+from gateway.certificates import activate_certificate, activate_stored, require_servable
 from gateway.cli.failures import needing_extra, refusing_bad_input, reporting_failures
 from gateway.cli.report import report_command
-from gateway.cli.stores import with_store
+from gateway.cli.stores import CertificateDatabase, certificate_named, in_store, with_store
 from gateway.cli.tables import print_table
 from gateway.errors import InvalidInput
 from gateway.store.store import Store
@@ -47,15 +47,19 @@ READ_AS_ROWS = ("langevin", "pcmu")
 """The methods of `lethe train`, whose certificates are about the rows of one file."""
 
 _File = Annotated[
-    Path, typer.Argument(help=f"A certificate file, or a directory with the {UNLEARNING_FILE} of an unlearner.")
+    Path,
+    typer.Argument(
+        help=f"A certificate file, a directory with the {UNLEARNING_FILE} of an unlearner, or the id of a "
+        "certificate in the database."
+    ),
 ]
 
 
 @app.command()
-def show(file: _File) -> None:
+def show(file: _File, database: CertificateDatabase = None) -> None:
     """Say in words what a certificate promises, about what, and when it ends."""
     with reporting_failures():
-        certificate = _read(file)
+        certificate = _read(file, database)
         if isinstance(certificate, UnlearningCertificate):
             typer.echo(explain_unlearning(certificate), nl=False)
         else:
@@ -74,10 +78,11 @@ def verify_command(
     id_column: Annotated[str | None, typer.Option("--id", help="As in `lethe train`.")] = None,
     normalise: Annotated[bool, typer.Option("--normalise", help="As in `lethe train`.")] = False,
     backbone: Annotated[Path | None, typer.Option(help="As in `lethe train`.")] = None,
+    database: CertificateDatabase = None,
 ) -> None:
     """Compute a certificate again from its own evidence."""
     with reporting_failures():
-        certificate = _read(file)
+        certificate = _read(file, database)
         if isinstance(certificate, UnlearningCertificate):
             _exit_if_unsound(verify_in(certificate, file) if file.is_dir() else verify_unlearning(certificate))
             if data is not None:
@@ -148,13 +153,10 @@ def _exit_if_unsound(problems: Sequence[str]) -> None:
 
 
 @app.command()
-def activate(
-    file: _File,
-    database: Annotated[str | None, typer.Option(help="Where topics and certificates are kept.")] = None,
-) -> None:
+def activate(file: _File, database: CertificateDatabase = None) -> None:
     """Put a certificate in force. A running gateway serves under it from the next request on."""
     with reporting_failures():
-        certificate = _read(file)
+        certificate = _read(file, database)
         if isinstance(certificate, UnlearningCertificate):
             raise InvalidInput(
                 f"{file} is about weights that forgot: it holds without being activated. To serve those weights: "
@@ -163,6 +165,8 @@ def activate(
         require_servable(certificate)
 
         async def work(store: Store) -> int:
+            if in_store(file):
+                return await activate_stored(store, certificate.id)
             return await activate_certificate(store, certificate)
 
         revision = with_store(database, work)
@@ -171,7 +175,7 @@ def activate(
 
 @app.command("list")
 def list_command(
-    database: Annotated[str | None, typer.Option(help="Where topics and certificates are kept.")] = None,
+    database: CertificateDatabase = None,
 ) -> None:
     """List the certificates of the database, the newest first."""
     with reporting_failures():
@@ -186,7 +190,7 @@ def list_command(
 @app.command()
 def rollback(
     certificate_id: Annotated[str, typer.Argument(metavar="ID", help="The certificate that is in force.")],
-    database: Annotated[str | None, typer.Option(help="Where topics and certificates are kept.")] = None,
+    database: CertificateDatabase = None,
 ) -> None:
     """Put in force again what was before this certificate, for the same model."""
     with reporting_failures():
@@ -196,7 +200,7 @@ def rollback(
 
 @app.command()
 def deactivate(
-    database: Annotated[str | None, typer.Option(help="Where topics and certificates are kept.")] = None,
+    database: CertificateDatabase = None,
 ) -> None:
     """Take the active certificate out of force: nothing that is guarded goes out until there is another."""
     with reporting_failures():
@@ -204,8 +208,10 @@ def deactivate(
         typer.echo(f"no certificate is in force (policy revision {revision})")
 
 
-def _read(path: Path) -> Certificate | UnlearningCertificate:
-    """Read whichever kind the file says it is. Raises ``InvalidInput`` for any other."""
+def _read(path: Path, database: str | None) -> Certificate | UnlearningCertificate:
+    """Read whichever kind the file says it is, or the store's of this id. Raises ``InvalidInput``."""
+    if in_store(path):
+        return certificate_named(path, database)
     file = path / UNLEARNING_FILE if path.is_dir() else path
     schema = _schema(file)
     if schema == UNLEARNING_SCHEMA:
@@ -217,7 +223,9 @@ def _read(path: Path) -> Certificate | UnlearningCertificate:
     if schema and family != SCHEMA.rpartition("/")[0]:
         known = f"{SCHEMA!r} and {UNLEARNING_SCHEMA!r}"
         raise InvalidInput(f"{file} says that it is {schema!r}; this version reads {known}")
-    return read_certificate(file)  # which says what is wrong with a file of no schema, or of another version
+    return certificate_named(
+        file, database
+    )  # which says what is wrong with a file of no schema, or of another version
 
 
 def _schema(file: Path) -> str:

@@ -11,16 +11,18 @@ from calibration.report.evidence import report_on
 from calibration.report.page import page
 from calibration.trajectories import Recording
 from calibration.trajectory_file import apply_labels, read_trajectories
-from gateway.certificates import read_certificate
 from gateway.cli.failures import refusing_bad_input, reporting_failures
 from gateway.cli.owned import write_owned
+from gateway.cli.stores import CertificateDatabase, certificate_named
 from gateway.errors import InvalidInput
 
 __all__ = ["report_command"]
 
 
 def report_command(
-    file: Annotated[Path, typer.Argument(help="A certificate of `lethe calibrate`.")],
+    file: Annotated[
+        Path, typer.Argument(help="A certificate of `lethe calibrate`, or the id of one in the database.")
+    ],
     trajectories: Annotated[
         Path | None, typer.Option(help="The recorded answers that it was issued from, for all that they show.")
     ] = None,
@@ -32,12 +34,13 @@ def report_command(
     with_texts: Annotated[
         bool, typer.Option("--with-texts", help="Show the answers nearest to the threshold. They are sensitive.")
     ] = False,
+    database: CertificateDatabase = None,
 ) -> None:
     """Write one HTML page, and the same as JSON, on what a certificate promises and on what evidence."""
     with reporting_failures():
         if trajectories is None and (labels is not None or with_texts):
             raise InvalidInput("--labels and --with-texts are about recorded answers: give --trajectories too")
-        certificate = read_certificate(file)
+        certificate = certificate_named(file, database)
         with refusing_bad_input():
             recording = None if trajectories is None else _recording(trajectories, labels)
             report = report_on(certificate, recording, with_texts=with_texts)

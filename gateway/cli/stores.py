@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import re
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from pathlib import Path
+from typing import Annotated, Final, TypeVar
 
 import typer
 
+from calibration.certificate import Certificate
+from gateway.certificates import certificate_kept, read_certificate
 from gateway.settings_reading import read_settings
 from gateway.store.store import Store
 
-__all__ = ["Database", "cli_user", "with_store"]
+__all__ = ["CertificateDatabase", "Database", "certificate_named", "cli_user", "in_store", "with_store"]
 
 T = TypeVar("T")
 
+_ID: Final = re.compile(r"[0-9a-f]{16}")
+
 Database = Annotated[
     str | None, typer.Option("--database", help="Where the topics are kept. Default: the setting LETHE_DATABASE.")
+]
+
+CertificateDatabase = Annotated[
+    str | None, typer.Option("--database", help="Where topics and certificates are kept.")
 ]
 
 
@@ -41,3 +51,15 @@ def cli_user() -> str:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):  # a user without a name, as in some containers
         return "cli:unknown"
+
+
+def in_store(named: Path) -> bool:
+    """Say whether this is the id of a certificate rather than a file: a file of such a name comes first."""
+    return _ID.fullmatch(str(named)) is not None and not named.exists()
+
+
+def certificate_named(named: Path, database: str | None) -> Certificate:
+    """Read the certificate of a file, or of the database by its id. Raises ``InvalidInput`` and ``NotFound``."""
+    if in_store(named):
+        return with_store(database, lambda store: certificate_kept(store, str(named)))
+    return read_certificate(named)
