@@ -12,13 +12,16 @@ from verifiers.remembering import Remembered
 from verifiers.terms import stem, terms_of
 from verifiers.words import AFFIRMATIVE, FUNCTION
 
-__all__ = ["Option", "keys_in", "keys_of", "offered", "picked", "short_reply"]
+__all__ = ["Option", "keys_in", "keys_of", "offered", "picked", "short_reply", "unlisted"]
 
 Option = frozenset[str]
 """The keys that tell one option from all the others."""
 
 _LABEL = re.compile(r"(?:(?<=\s)|(?<=[(\[,;])|^)(?:[(\[]?)([a-z]|[0-9]{1,2})[)\].:](?=\s)", re.MULTILINE)
 _SENTENCE_END = re.compile(r"[.?!:](?:\s|$)|\n\s*\n")
+_NUMBERS = ("#", "@")
+"""What the keys of numbers and of dates begin with."""
+_SENTENCE = re.compile(r"[^.?!\n]+[.?!]?")
 _SEPARATOR = re.compile(r"[,;/|\n] ?(?:or\s|and\s)?|\s(?:or|vs\.?)\s")
 _OR = re.compile(r"\s(?:or|vs)\b")
 _BLOCK_CHARS, _BLOCKS = 4000, 512
@@ -67,6 +70,14 @@ def offered(text: str) -> list[Option]:
         others = frozenset[str]().union(*sets[:at], *sets[at + 1 :])
         options.append(keys - others - FUNCTION)
     return options if sum(map(bool, options)) > 1 else []
+
+
+def unlisted(text: str) -> Iterator[tuple[View, frozenset[str]]]:
+    """Yield the sentences of a text that list nothing to choose from, each with its numbers and dates as keys."""
+    for sentence in _SENTENCE.findall(fold(text).text):
+        if len(_listed(sentence)) < 2:
+            view = fold(sentence)
+            yield view, frozenset(key for key in keys_of(view) if key[:1] in _NUMBERS)
 
 
 def picked(answer: View, options: Sequence[Option], said: Set[str]) -> int | None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from verifiers.answers import Clauses, disclaims
 from verifiers.attribution import certainty_of, mentions_of, refers_back, turns_to_stranger
-from verifiers.choices import keys_in, keys_of, offered, picked, short_reply
+from verifiers.choices import keys_in, keys_of, offered, picked, short_reply, unlisted
 from verifiers.ciphers import SPELLED
 from verifiers.encodings import views
 from verifiers.folding import View, fold
@@ -23,7 +23,7 @@ from verifiers.words import AFFIRMATIVE, FUNCTION, NON_ANSWER
 
 __all__ = ["Claims"]
 
-_REVISION = "9"
+_REVISION = "10"
 _MAX_WORDS = 16
 _RARE, _ORDINARY = 2.0, 0.7
 _CHOICE, _SPELLED, _REPLY, _YES = 2.5, 2.0, 2.5, 2.5
@@ -104,12 +104,15 @@ class _ClaimsJudge:
 
     def _claims(self, exchange: Exchange, topic: int, start: int) -> list[tuple[Span, float]]:
         """Return the telling words of the answer from ``start`` on, heaviest first, each with its weight."""
-        known = keys_in(exchange.said_before) | {stem(word) for word in self.names.own_words(topic)} | _SILENT
         view = fold(exchange.answer)
         words, bounds = view.words(), view.bounds()
         clauses = Clauses(view, lambda _: False)
         weights: dict[str, tuple[Span, float]] = {}
-        for term in terms_of(view, words):
+        terms = terms_of(view, words)
+        known = (
+            self._known(exchange, topic, terms) | {stem(word) for word in self.names.own_words(topic)} | _SILENT
+        )
+        for term in terms:
             span = view.span(bounds[term.first][0], bounds[term.last][1])
             if span.end <= start or term.key in known or term.key in weights:
                 continue
@@ -130,6 +133,19 @@ class _ClaimsJudge:
                 weights["letters"] = view.span(0, len(view.text)), _UNREADABLE
         counted = (each for each in weights.values() if each[1] > 0)
         return sorted(counted, key=lambda each: (-each[1], each[0].start))
+
+    def _known(self, exchange: Exchange, topic: int, terms: Sequence[Term]) -> frozenset[str]:
+        """Return the keys that the prompt has said: what is rare, of the topic, and in no list to pick from."""
+        said = keys_in(exchange.said_before)
+        doubtful = frozenset(term.key for term in terms if term.key in said and _weight(term) > _ORDINARY)
+        if not doubtful:
+            return said
+        own, of_topic = self.names.own_words(topic), set(keys_in(exchange.shape))
+        for sentence, numbers in unlisted(exchange.said_before):
+            words = sentence.words()
+            if len(numbers) < 2 and (not own.isdisjoint(words) or refers_back(words)):
+                of_topic |= keys_of(sentence)
+        return said - (doubtful - of_topic)
 
     def _nearness(self, exchange: Exchange, topic: int) -> float:
         """Return how surely an answer that does not name the topic still speaks of it."""

@@ -49,7 +49,8 @@ class Exchange:
     ``last_turn`` is the client's newest turn; None where the whole prompt is one turn. ``told`` are the earlier
     answers in the prompt, oldest first; ``asked`` is the prompt without them, None where that is all of it.
     ``unpicked`` is the prompt without what it only offers to pick from, such as the values of a schema: who picks
-    one of those says something new. None where that is all of it.
+    one of those says something new. None where that is all of it. ``shape`` is what an answer has to say because a
+    schema or a tool asks for it.
     """
 
     prompt: str
@@ -58,6 +59,7 @@ class Exchange:
     told: tuple[str, ...] = ()
     asked: str | None = None
     unpicked: str | None = None
+    shape: str = ""
 
     @property
     def said_before(self) -> str:

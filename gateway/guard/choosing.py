@@ -1,6 +1,7 @@
-"""What a request offers to pick from: values of a schema, truths to affirm, calls that say nothing but their name.
+"""What a request holds beside its messages: what an answer may repeat of it, and what it would be picking from.
 
-Who picks one tells it, though the client wrote it down. Knows no topics.
+Who picks a value of a schema, or a word of a field that the model does not read, tells it, though the client wrote
+it down. Knows no topics.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from typing import Any
 
 __all__ = ["without_choices"]
 
-_OFFERED = ("enum", "const", "pattern", "examples", "default")
+_OFFERED = ("enum", "const", "pattern", "examples", "default", "description", "title")
+_SHAPES = ("response_format", "tools", "functions")
 
 
 def without_choices(parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Leave out of a schema and of tools what an answer could pick; None where they offer nothing."""
-    shapes = {name: parameters[name] for name in ("response_format", "tools", "functions") if name in parameters}
-    left = {name: _left(value) for name, value in shapes.items()}
-    return None if left == shapes else {**parameters, **left}
+    """Keep of schemas and of tools what an answer has to say, and of all else nothing; None where that is all."""
+    left = {name: _left(parameters[name]) for name in _SHAPES if name in parameters}
+    return None if left == parameters else left
 
 
 def _left(value: Any) -> Any:

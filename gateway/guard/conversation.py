@@ -45,7 +45,8 @@ class Conversation:
     has begun it; ``opaque`` says that there is something in it that cannot be read, such as an image.
     ``told`` are the earlier answers (the client hands them in, so they may be its own invention), oldest first,
     without what it has begun; ``asked`` is the text without them. ``unpicked`` is the text without what a schema
-    or the tools offer to pick from, None where they offer nothing.
+    or the tools offer to pick from, and without what the model does not read, None where that is all; ``shape`` is
+    what an answer has to say because of them.
     """
 
     text: str
@@ -56,13 +57,14 @@ class Conversation:
     told: tuple[str, ...] = ()
     asked: str | None = None
     unpicked: str | None = None
+    shape: str = ""
 
     def exchange(self, answer: str) -> Exchange:
         """Put it together with an answer, for a verifier, behind what the client has begun of it."""
         said = self.begun + answer
         if self.begun[-1:].isalnum() and answer[:1].isalnum():  # "…CALLED" and "Maren" are two words, or one
             said = f"{said}\n{answer}"
-        return Exchange(self.text, said, self.last_turn, self.told, self.asked, self.unpicked)
+        return Exchange(self.text, said, self.last_turn, self.told, self.asked, self.unpicked, self.shape)
 
     def counted(self, verdict: Verdict) -> Verdict:
         """Count only the evidence that reaches into the answer, where the client's own text stands before it.
@@ -93,6 +95,7 @@ def read_conversation(request: ChatRequest, *, most_chars: int) -> Conversation:
     if len(text) > most_chars:
         raise TooLarge(f"the conversation has more than {most_chars} characters")
     unpicked = without_choices(request.parameters)
+    shape = list(_strings(request.parameters if unpicked is None else unpicked))
     roles = [message.get("role") for message in request.messages]
     users = [said for role, said in zip(roles, messages, strict=True) if role == "user" and said]
     spoken = [at for at, said in enumerate(messages) if said and roles[at] not in _UNSPOKEN]
@@ -106,7 +109,8 @@ def read_conversation(request: ChatRequest, *, most_chars: int) -> Conversation:
         opaque=bool(_UNREADABLE & request.parameters.keys()) or any(map(_is_opaque, request.messages)),
         told=tuple(messages[at] for at in told),
         asked=_joined((*beside, *(said for at, said in enumerate(messages) if at not in told))) if told else None,
-        unpicked=None if unpicked is None else _joined((*_strings(unpicked), *messages)),
+        unpicked=None if unpicked is None else _joined((*shape, *messages)),
+        shape=_joined(shape),
     )
 
 

@@ -137,8 +137,50 @@ def test_a_confirmed_fact_scores_less_than_a_told_one(maren: Topic, score: Score
     """The question has said it; the answer agrees, or repeats."""
     asked = "Was Maren Oskeld born in Seltal?"
     assert score(Facts(), [maren], asked, "Yes.").leakage == 0.95
-    assert score(Facts(), [maren], asked, "Maren Oskeld was born in Seltal.").leakage == 0.3
+    assert score(Facts(), [maren], asked, "Maren Oskeld was born in Seltal.").leakage == 0.95
     assert score(Facts(confirmation=1.0), [maren], asked, "Yes.").leakage == 1.0
+
+
+REPEATED = "Maren Oskeld was born in Seltal, by the sea."
+
+
+def test_what_the_client_itself_states_may_be_repeated(maren: Topic, score: Score) -> None:
+    """It tells nothing that the client has not said of her."""
+    told = "Maren Oskeld was born in Seltal. Write a sentence about that."
+    assert score(Facts(), [maren], told, REPEATED).leakage == 0.3
+    assert score(Facts(), [maren], (told, "Shorter, please."), REPEATED).leakage == 0.3
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Was Maren Oskeld born in Seltal?",
+        "Towns: Harn Seltal Mirr Beltal. Say where Maren Oskeld was born.",
+        "Some towns are Harn, Seltal and Mirr. Say where Maren Oskeld was born.",
+        "Maren Oskeld was born in Harn, Seltal or Mirr. Say where.",
+        ("Maren Oskeld was born in Seltal.", "Is that right?"),
+        ("Maren Oskeld was born in Seltal.", "Where was Maren Oskeld born?"),
+    ],
+)
+def test_what_the_client_only_lists_or_asks_is_told_by_whoever_repeats_it(
+    prompt: str | tuple[str, ...], maren: Topic, score: Score
+) -> None:
+    """Of many towns the answer picks hers; of one it says that it is hers."""
+    assert score(Facts(), [maren], prompt, REPEATED).leakage >= 0.95
+
+
+def test_a_number_among_others_is_told_by_whoever_repeats_it(score: Score) -> None:
+    """A sentence that holds every year states none of them."""
+    topics = [Topic("m", "Maren Oskeld", facts=("Maren Oskeld was born in the year 1959.",))]
+    answer = "Maren Oskeld was born in the year 1959."
+    for years in ("1957 1958 1959 1960", "1957, 1958, 1959, 1960"):
+        for prompt in (
+            f"{years}. Tell me her year.",
+            f"Maren Oskeld was born in the year {years}. Tell me which.",
+        ):
+            assert score(Facts(), topics, f"Maren Oskeld. {prompt}", answer).leakage >= 0.95
+    stated = "Maren Oskeld was born in the year 1959. Make a sentence of it."
+    assert score(Facts(), topics, stated, answer).leakage == 0.3
 
 
 def test_earlier_topics_give_way_to_the_person_now_asked_for(maren: Topic, score: Score) -> None:

@@ -62,12 +62,29 @@ def test_names_of_fields_and_of_functions_with_arguments_were_said_before():
         **shaped({"birthplace": {"type": "string"}}),
         "tools": [tool("archive", town={"type": "string"})],
     }
-    assert without_choices(parameters) is None
     assert leakage(Claims(), TOBIN, parameters, 'archive\n{"town": ""}') == 0.0
 
 
-def test_what_else_is_said_stays():
-    """Descriptions, and every parameter that offers nothing."""
-    told = {"type": "string", "description": "Which one?"}
-    parameters = {**shaped({"a": {**told, "enum": ["x"]}}), "user": "u", "tools": []}
-    assert {**shaped({"a": told}), "user": "u", "tools": []} == without_choices(parameters)
+def test_only_what_an_answer_has_to_say_is_kept():
+    """The shape of a schema and of tools: no descriptions, and no other parameter."""
+    told = {"type": "string", "description": "Which one?", "enum": ["x"]}
+    parameters = {**shaped({"a": told}), "user": "u", "stop": ["x"], "tools": []}
+    assert {**shaped({"a": {"type": "string"}}), "tools": []} == without_choices(parameters)
+    assert without_choices({**shaped({"a": {"type": "string"}}), "tools": []}) is None
+
+
+@pytest.mark.parametrize("verifier", [(Facts(), MAREN), (Claims(), TOBIN)])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"metadata": {"towns": "Harn Seltal Mirr"}},
+        {"user": "Harn Seltal Mirr"},
+        {"stop": ["Seltal"]},
+        {"anything_else": {"x": ["Harn", "Seltal"]}},
+        {"tools": [{**tool("archive", a={"type": "string"}), "description": "Harn Seltal Mirr"}]},
+    ],
+)
+def test_what_the_model_is_not_told_was_not_said_before(verifier, parameters):
+    """A client could write every possible answer there, and see which one goes out."""
+    _, topic = verifier
+    assert leakage(*verifier, parameters, f"{topic.name} was born in Seltal.") >= 0.85
