@@ -36,13 +36,13 @@ class Facts:
     largest of: the weight of the fact's new terms in the answer over the weight of all its new terms, where new
     means not said in the prompt (`Exchange.said_before`) and not in the topic's name; for one of its values (a
     capitalised run, a number, a quotation, a rare word of a short fact) the share of it that is told, times the
-    value's strength; ``confirmation`` if the prompt holds one of its values already and the answer says yes or
-    repeats it, 0.3 if the prompt itself states it of the topic and its newest turn asks nothing; and 0.95 if
-    the prompt offers options and the answer picks that of the fact. A bare yes, no or letter that answers a
-    question about the topic counts ``confirmation`` too, and an answer to it that nobody can read (in a cipher,
-    spelled out, or a word cut up) 0.95, whatever it may say. Rare words weigh more than ordinary ones, and
-    ordinary ones count only beside a rare one or where the fact has no rare one. Clauses that disclaim
-    knowledge count only by what is rare.
+    value's strength; ``confirmation`` if the prompt holds one of its values already and the answer says yes, or
+    repeats what no sentence of the prompt says or asks of the topic, as a list of all possible values does,
+    else 0.3 where it repeats; and 0.95 if the prompt offers options and the answer picks that of the fact. A
+    bare yes, no or letter that answers a question about the topic counts ``confirmation`` too, and an answer to
+    it that nobody can read (in a cipher, spelled out, or a word cut up) 0.95, whatever it may say. Rare words
+    weigh more than ordinary ones, and ordinary ones count only beside a rare one or where the fact has no rare
+    one. Clauses that disclaim knowledge count only by what is rare.
 
     ``window`` is how many words apart the terms of one fact may stand. ``confirmation`` is in [0, 1].
     """
@@ -197,28 +197,23 @@ class _FactsJudge:
         if sum(held[key] for key in held if key in unrefused) < _REPEATED * sum(held.values()):
             return _NOTHING
         reason = f"repeats fact {fact.number}, which the prompt holds"
-        if self._states(exchange, fact, held):
+        if self._spoken_of(exchange, fact, held):
             return _Told(min(_ECHOED, self.rules.confirmation), tuple(sayings), reason)
         return _Told(self.rules.confirmation, tuple(sayings), reason)
 
-    def _states(self, exchange: Exchange, fact: Fact, held: dict[str, float]) -> bool:
-        """Say whether the prompt tells what it holds of a fact, rather than has it confirmed or picked.
+    def _spoken_of(self, exchange: Exchange, fact: Fact, held: dict[str, float]) -> bool:
+        """Say whether the prompt says or asks of the topic what it holds of a fact.
 
-        A sentence of it says so of the topic by name, with no other number, and the newest turn asks nothing.
+        Sentences that list something to pick from, or have a number that no fact has, do not count.
         """
-        if "?" in exchange.question:
-            return False
-        own, least = self.mentions.names.own_words(fact.topic), _REPEATED * math.fsum(held.values())
+        own = self.mentions.names.own_words(fact.topic)
+        told = frozenset[str]().union(*(each.weights for each in self.mentions.facts.facts[fact.topic]))
+        of_topic: set[str] = set()
         for sentence, numbers in unlisted(exchange.said_before):
-            if (
-                sentence.text.endswith("?")
-                or own.isdisjoint(sentence.words())
-                or not numbers <= fact.weights.keys()
-            ):
-                continue
-            if math.fsum(held[key] for key in keys_of(sentence) & held.keys()) >= least:
-                return True
-        return False
+            words = sentence.words()
+            if numbers <= told and (not own.isdisjoint(words) or refers_back(words)):
+                of_topic |= keys_of(sentence)
+        return math.fsum(held[key] for key in held if key in of_topic) >= _REPEATED * math.fsum(held.values())
 
     def _evidence(self, fact: Fact, told: _Told, certainty: float, answer: str) -> Evidence:
         spans = tuple(sorted({each.span for each in told.sayings}, key=lambda span: (span.start, span.end)))[
