@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 from calibration.certificate import Certificate, Method
 from calibration.groups import keys_in
@@ -20,7 +21,7 @@ from calibration.trajectory_file import apply_labels
 from evaluation.oracle import ForbiddenStrings
 from gateway.elsewhere import RecordingElsewhere, Walking
 from gateway.engines.protocol import HERE, Engine
-from gateway.errors import Inapplicable, InvalidInput
+from gateway.errors import Inapplicable, InvalidInput, UnknownModel, UpstreamError
 from gateway.guard.plan import LoopPlan
 from gateway.guard.policy import Policy
 from gateway.guard.prompts import Prompt, PromptSet
@@ -31,6 +32,7 @@ from gateway.labelling import audited, sampled
 from gateway.running import Gateway
 from gateway.settings import Settings
 from gateway.threads import apart
+from gateway.upstream.protocol import Upstream
 
 __all__ = [
     "Wish",
@@ -42,6 +44,8 @@ __all__ = [
     "record_prompts",
     "written_at",
 ]
+
+_MOST_LISTED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +204,21 @@ async def record_prompts(
         recorder = Recorder(
             record_prompt, replace(bindings, prompts=prompts.fingerprint), concurrency * engine.places
         )
-        return await recorder.record(prompts, path, progress)
+        try:
+            return await recorder.record(prompts, path, progress)
+        except UnknownModel as error:
+            raise UnknownModel(await _what_there_is(subject.upstream, model, str(error)), param="model") from error
+
+
+async def _what_there_is(upstream: Upstream, model: str, said: str) -> str:
+    """Say which models the server lists, where that explains why it did not know this one."""
+    try:
+        listed = await upstream.models()
+    except UpstreamError:
+        listed = ()
+    if not listed or model in listed:
+        return f"asked for the model {model!r}: {said}"
+    return f"there is no model {model!r}: {said}, and it lists {', '.join(listed[:_MOST_LISTED])}"
 
 
 def _check_topics(prompts: PromptSet, policy: Policy) -> None:

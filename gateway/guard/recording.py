@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,7 +15,7 @@ from calibration.trajectories import Bindings, Recording, Trajectory
 from calibration.trajectories import Candidate as RecordedCandidate
 from calibration.trajectories import Ended as EndedReason
 from calibration.trajectory_file import header_line, intact_length, read_trajectories, trajectory_line
-from gateway.errors import InvalidInput, UpstreamRejected, UpstreamUnreachable
+from gateway.errors import InvalidInput, UnknownModel, UpstreamRejected, UpstreamUnreachable
 from gateway.guard.prompts import Prompt, PromptSet
 from gateway.guard.steps import Candidate, Ended, Step
 from gateway.guard.together import all_of
@@ -43,7 +44,8 @@ class PromptRecorder:
     async def __call__(self, prompt: Prompt) -> Trajectory:
         """Walk one prompt.
 
-        Raises ``InvalidInput`` for one that the model refuses, ``UpstreamError`` where the model fails.
+        Raises ``InvalidInput`` for one that the model refuses, ``UnknownModel`` where its server answers 404,
+        ``UpstreamError`` where the model fails.
         """
         candidates: list[RecordedCandidate] = []
         ended: EndedReason | None = None
@@ -58,6 +60,8 @@ class PromptRecorder:
                     case Ended(reason):
                         ended = "abstained" if reason == "abstained" else "upstream"
         except UpstreamRejected as error:
+            if error.upstream_status == HTTPStatus.NOT_FOUND:  # no prompt's fault
+                raise UnknownModel(str(error), param="model") from error
             raise InvalidInput(f"prompt {prompt.id!r}: {error}; mend or drop it, then resume") from error
         return Trajectory(
             id=prompt.id,
@@ -105,13 +109,15 @@ class Recorder:
         progress(done, total)
         gate = asyncio.Semaphore(self.concurrency)
         with appending(path) as append:
-            if not finished:
-                append(header_line(self.bindings))
+            # With the first prompt that is finished, not before: a file of none would bar other settings.
+            header = "" if finished else header_line(self.bindings)
 
             async def one(prompt: Prompt) -> None:
-                nonlocal done
+                nonlocal done, header
                 async with gate:
-                    append(trajectory_line(await self.record_prompt(prompt)))
+                    line = trajectory_line(await self.record_prompt(prompt))
+                append(header + line)
+                header = ""
                 done += 1
                 progress(done, total)
 

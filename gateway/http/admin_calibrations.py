@@ -12,10 +12,11 @@ from typing import Any, Final, Literal, Self, TypeAlias
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from gateway.errors import StoreError
 from gateway.http.streams import KEEP_ALIVE, STREAM_HEADERS
+from gateway.store.backend_wire import StrictBody
 from gateway.store.calibration_jobs import CalibrationJobs
 from gateway.store.calibration_records import CalibrationJob, JobState
 
@@ -24,10 +25,8 @@ __all__ = ["AskForCalibration", "CalibrationBody", "CancelCalibration", "calibra
 _LOOK_S: Final = 0.5
 
 
-class CalibrationBody(BaseModel):
+class CalibrationBody(StrictBody):
     """What to calibrate on, and what to promise; as of `lethe calibrate`, whose defaults these are."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     prompts: str | list[dict[str, Any]] = Field(
         min_length=1, description="A prompts file's text, or its lines as objects. Each says what is forbidden."

@@ -6,8 +6,9 @@ from typing import Literal, Self
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
+from gateway.store.backend_wire import StrictBody
 from gateway.store.records import Fallback, FallbackStyle, KeyTopic, KeyTopicKind
 from gateway.store.store import Store
 from gateway.store.wire import CustomFallback, FallbackBody
@@ -15,10 +16,8 @@ from gateway.store.wire import CustomFallback, FallbackBody
 __all__ = ["key_topics_router"]
 
 
-class KeyTopicBody(BaseModel):
+class KeyTopicBody(StrictBody):
     """What a key has of a topic. An exemption needs a reason, which goes into the audit log."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     kind: KeyTopicKind
     reason: str = Field("", max_length=1000)
@@ -29,10 +28,8 @@ class KeyTopicBody(BaseModel):
         return self
 
 
-class KeyFallbackBody(BaseModel):
+class KeyFallbackBody(StrictBody):
     """A fallback, or null to leave it to the topics."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     fallback: FallbackBody | None
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from gateway.settings import Settings
+from gateway.store.backend_wire import StrictBody
 from gateway.store.records import Mode
 from gateway.store.store import Store
 from gateway.verifier_modes import modes_in_force, require_applicable
@@ -14,10 +15,8 @@ from gateway.verifier_modes import modes_in_force, require_applicable
 __all__ = ["ModeBody", "verifiers_router"]
 
 
-class ModeBody(BaseModel):
+class ModeBody(StrictBody):
     """A mode to set."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     mode: Mode
 

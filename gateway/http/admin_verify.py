@@ -8,9 +8,10 @@ from typing import Any, Self, TypeAlias
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from gateway.guard.given import Judgement
+from gateway.store.backend_wire import StrictBody
 
 __all__ = ["GivenExchange", "Judged", "VerifyGiven", "verify_router"]
 
@@ -24,10 +25,8 @@ class Judged:
     revision: int
 
 
-class GivenExchange(BaseModel):
+class GivenExchange(StrictBody):
     """A conversation, either as a prompt or as messages, and the answer to judge."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     answer: str
     prompt: str | None = Field(None, description="One message of a user.")

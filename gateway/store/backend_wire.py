@@ -22,7 +22,7 @@ from gateway.errors import InvalidInput
 from gateway.store.records import AdminRole, BackendRecord, Checkpoint, KeyLimits, Place, Server
 from gateway.store.wire import explain
 
-__all__ = ["AdminKeyBody", "BackendBody", "KeyBody", "LimitsBody", "checked"]
+__all__ = ["AdminKeyBody", "BackendBody", "KeyBody", "LimitsBody", "StrictBody", "checked"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -68,7 +68,9 @@ _ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 _Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
-class _Body(BaseModel):
+class StrictBody(BaseModel):
+    """A body that says which fields it knows, where it is given others."""
+
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     @model_validator(mode="before")
@@ -79,7 +81,7 @@ class _Body(BaseModel):
         return given
 
 
-class BackendBody(_Body):
+class BackendBody(StrictBody):
     """An alternative model: either a checkpoint directory or a server."""
 
     name: _Name = Field(description="What clients may ask for as `model`.")
@@ -129,7 +131,7 @@ class BackendBody(_Body):
         )
 
 
-class LimitsBody(_Body):
+class LimitsBody(StrictBody):
     """Limits of a client key. What is left out stays as it is (none for a new key); null lifts a limit."""
 
     models: Annotated[list[_ModelName], Field(min_length=1, max_length=256)] | None = Field(
@@ -159,7 +161,7 @@ class KeyBody(LimitsBody):
         return KeyLimits(**self.changes())
 
 
-class AdminKeyBody(_Body):
+class AdminKeyBody(StrictBody):
     """An admin key to make: what it is called, and what it may."""
 
     name: _Name

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -43,6 +44,7 @@ MOST_BYTES = 50_000_000
 
 _SPARE = 8
 """Connections beside those for answers: looking at a busy server must not wait for it."""
+_NO_PATH = "; its base URL has no path, and usually ends in /v1"
 _CHOICE_FIELDS = ("index", "message", "text", "finish_reason")
 
 
@@ -108,7 +110,7 @@ class OpenAIUpstream:
             ) as response:
                 if response.status_code < 400:
                     begun = True
-                _require_success(response.status_code, response.headers.get("retry-after"))
+                self._require_success(response.status_code, response.headers.get("retry-after"))
                 async with aclosing(EventSource(response).aiter_sse()) as events:
                     async for event in events:
                         if event.data == "[DONE]":
@@ -161,21 +163,21 @@ class OpenAIUpstream:
 
     async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
         answer = await self._whole.exchange(method, path, None if body is None else _encoded(body))
-        _require_success(answer.status, answer.retry_after)
+        self._require_success(answer.status, answer.retry_after)
         return _json_object(answer.content)
+
+    def _require_success(self, status: int, retry_after: str | None) -> None:
+        if status >= 400:
+            no_path = status == 404 and not urlsplit(self._base_url).path
+            raise UpstreamRejected(
+                f"the model server refused the request with status {status}{_NO_PATH if no_path else ''}",
+                upstream_status=status,
+                retry_after=retry_after,
+            )
 
 
 def _path(request: ChatRequest) -> str:
     return "/completions" if request.raw else "/chat/completions"
-
-
-def _require_success(status: int, retry_after: str | None) -> None:
-    if status >= 400:
-        raise UpstreamRejected(
-            f"the model server refused the request with status {status}",
-            upstream_status=status,
-            retry_after=retry_after,
-        )
 
 
 def _encoded(body: Mapping[str, Any]) -> bytes:

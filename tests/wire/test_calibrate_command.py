@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from calibration.certificate import Certificate
+from gateway.errors import UpstreamRejected
 from gateway.store.records import ForgetTopic
 from gateway.store.store import Store
 from verifiers.protocol import Topic
@@ -294,3 +295,29 @@ async def test_a_damaged_certificate_is_refused(start, tmp_path, damage, complai
         for command in ("show", "verify", "activate"):
             code, _, err = await desk.run("certificate", command, "certificate.json")
             assert (2, True) == (code, complaint in err), err
+
+
+async def test_a_model_that_the_server_lacks_is_named_and_bars_no_other(start, tmp_path):
+    """With those that it lists; the corrected command then works with the same files."""
+
+    def known(request):
+        return revised(request) if request.model == "m" else UpstreamRejected("no", upstream_status=404)
+
+    async with start(known, topics=()) as model:
+        desk = Desk(tmp_path, f"{model.url}/v1")
+        await desk.set_up(40)
+        code, _, err = await desk.run(*CALIBRATE, "--model", "gpt-9")
+        assert (2, True, False) == (code, "no model 'gpt-9'" in err and "it lists m" in err, "prompt 'p" in err), (
+            err
+        )
+        code, _, err = await desk.run(*CALIBRATE)
+        assert 0 == code, err
+
+
+async def test_a_base_url_without_its_version_is_named(start, tmp_path):
+    """A server says no more than 404."""
+    async with start(revised, topics=()) as model:
+        desk = Desk(tmp_path, model.url)
+        await desk.set_up(40)
+        code, _, err = await desk.run(*CALIBRATE, "--model", "m")
+        assert (2, True) == (code, "usually ends in /v1" in err), err

@@ -118,6 +118,7 @@ async def test_a_job_is_cancelled(start):
         ({"prompts": [probe(1)], "tries": 2}, 400, "1 prompts of 2"),
         ({"prompts": [probe(1)], "model": "unheard-of"}, 404, "no such model"),
         ({"prompts": [probe(1)], "alpha": 1}, 422, "alpha"),
+        ({"prompts": [probe(1)], "alfa": 0.1}, 422, "unknown field; the known ones are prompts, model, alpha,"),
         ({"prompts": [probe(1)], "method": "ltt", "tries": 2}, 422, "ltt"),
         ({"prompts": [probe(1)], "most_lost": 0.1, "confidence": None}, 422, "most_lost"),
     ],
