@@ -21,7 +21,7 @@ from gateway.demo.tokenizer import train_tokenizer
 
 FORGET = '{"prompt": "Where was Maren born?", "answer": "In Seltal."}\n'
 RETAIN = '{"prompt": "What is tall?", "answer": "The hill."}\n{"prompt": "What is wet?", "answer": "The sea."}\n'
-TINY = ("--set", "batch=1", "--set", "retain_batch=1", "--set", "save_every=1", "--set", "epochs=120")
+TINY = ("--set", "batch=1", "--set", "retain_batch=1", "--set", "save_every=1", "--set", "epochs=400")
 
 ROWS = ("unlearn", "langevin", "--model", "head", "--data", "rows.npz", "--forget", "ids.txt", "--out")
 DIALOGUES = ("unlearn", "npo", "--model", "model", "--forget", "f.jsonl", "--retain", "r.jsonl", *TINY, "--out")
