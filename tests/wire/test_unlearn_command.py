@@ -21,7 +21,7 @@ from gateway.demo.tokenizer import train_tokenizer
 
 FORGET = '{"prompt": "Where was Maren born?", "answer": "In Seltal."}\n'
 RETAIN = '{"prompt": "What is tall?", "answer": "The hill."}\n{"prompt": "What is wet?", "answer": "The sea."}\n'
-TINY = ("--set", "batch=1", "--set", "retain_batch=1", "--set", "save_every=1", "--set", "epochs=400")
+TINY = ("--set", "batch=1", "--set", "retain_batch=1", "--set", "save_every=1", "--set", "epochs=120")
 
 ROWS = ("unlearn", "langevin", "--model", "head", "--data", "rows.npz", "--forget", "ids.txt", "--out")
 DIALOGUES = ("unlearn", "npo", "--model", "model", "--forget", "f.jsonl", "--retain", "r.jsonl", *TINY, "--out")
@@ -66,8 +66,9 @@ def run(*words: str) -> tuple[str, str]:
 
 
 def start(*words: str) -> subprocess.Popen[str]:
-    """Start `lethe …` in another process."""
-    code = "from gateway.cli import main; main()"
+    """Start `lethe …` in another process, which heeds Ctrl-C even where the tests run in the background."""
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heeding}; from gateway.cli import main; main()"
     return subprocess.Popen(
         [sys.executable, "-c", code, *words],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
